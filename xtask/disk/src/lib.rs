@@ -1,0 +1,1 @@
+//! Reads disks and file systems without mounting, writes MAAS artifacts.

@@ -1,0 +1,1 @@
+//! Evaluates a Packer HCL2 template directory as Packer does.

@@ -1,0 +1,1 @@
+//! Builds, checks, packs and uploads MAAS images. `main.rs` only parses and dispatches.
