@@ -1,1 +1,3 @@
 //! Builds, checks, packs and uploads MAAS images. `main.rs` only parses and dispatches.
+
+pub mod arch;
