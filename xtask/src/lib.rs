@@ -1,3 +1,10 @@
-//! Builds, checks, packs and uploads MAAS images. `main.rs` only parses and dispatches.
+//! Builds, checks, packs and uploads MAAS images.
+//!
+//! A pure plan, a dumb execution: [`catalog`] and the HCL evaluator say what a
+//! target is, the plan holds every argument and path as data, the engine runs
+//! it. `main.rs` only parses and dispatches.
 
 pub mod arch;
+pub mod catalog;
+pub mod exit;
+pub mod finding;
