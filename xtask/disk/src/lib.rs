@@ -10,5 +10,7 @@
 pub mod block;
 mod error;
 pub mod fs;
+pub mod gzip;
+pub mod tar;
 
 pub use error::{Error, ErrorKind, Result};
