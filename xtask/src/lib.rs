@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Builds, checks, packs and uploads MAAS images.
 //!
 //! A pure plan, a dumb execution: [`catalog`] and the HCL evaluator say what a
@@ -8,3 +9,9 @@ pub mod arch;
 pub mod catalog;
 pub mod exit;
 pub mod finding;
+=======
+//! Builds, checks, packs and uploads MAAS images. `main.rs` only parses and dispatches.
+
+pub mod cmd;
+pub mod signal;
+>>>>>>> engine
