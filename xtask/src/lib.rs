@@ -1,3 +1,4 @@
 //! Builds, checks, packs and uploads MAAS images. `main.rs` only parses and dispatches.
 
 pub mod arch;
+pub mod host;
