@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Builds, checks, packs and uploads MAAS images.
 //!
 //! A pure plan, a dumb execution: [`catalog`] and the HCL evaluator say what a
@@ -7,11 +6,8 @@
 
 pub mod arch;
 pub mod catalog;
+pub mod cmd;
 pub mod exit;
 pub mod finding;
-=======
-//! Builds, checks, packs and uploads MAAS images. `main.rs` only parses and dispatches.
-
-pub mod cmd;
+pub mod host;
 pub mod signal;
->>>>>>> engine
