@@ -6,8 +6,14 @@
 
 pub mod arch;
 pub mod catalog;
+pub mod cli;
 pub mod cmd;
+pub mod date;
 pub mod exit;
 pub mod finding;
 pub mod host;
+pub mod records;
+pub mod repo;
 pub mod signal;
+pub mod table;
+pub mod verbs;
