@@ -74,6 +74,8 @@ pub enum Format {
 pub enum Command {
     /// Show images and targets
     List(verbs::list::Args),
+    /// Say why a rule matters
+    Explain(verbs::explain::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
 }

@@ -5,6 +5,7 @@
 //! it. `main.rs` only parses and dispatches.
 
 pub mod arch;
+pub mod build;
 pub mod catalog;
 pub mod cli;
 pub mod cmd;
@@ -14,6 +15,8 @@ pub mod finding;
 pub mod host;
 pub mod records;
 pub mod repo;
+pub mod rules;
 pub mod signal;
 pub mod table;
+pub mod validate;
 pub mod verbs;
