@@ -1,0 +1,3 @@
+//! What this machine can do: probes, and the pure parsing behind them.
+
+pub mod firmware;
