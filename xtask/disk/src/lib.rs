@@ -1,1 +1,16 @@
 //! Reads disks and file systems without mounting, writes MAAS artifacts.
+//!
+//! The layers, from the bottom: a [`block::BlockRead`] is a virtual disk or a
+//! window into one, [`partition`] finds the windows, [`ext4`] reads the file
+//! system inside one and offers it as a [`fs::FileSystem`].
+//!
+//! Everything here reads untrusted bytes: damaged or hostile input is an
+//! [`Error`], never a panic, a hang or an allocation sized by the input.
+
+pub mod block;
+mod error;
+pub mod fs;
+pub mod gzip;
+pub mod tar;
+
+pub use error::{Error, ErrorKind, Result};
