@@ -5,7 +5,6 @@
 //! it. `main.rs` only parses and dispatches.
 
 pub mod arch;
-pub mod cmd;
 pub mod catalog;
 pub mod cmd;
 pub mod exit;
