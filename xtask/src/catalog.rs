@@ -67,6 +67,16 @@ impl Target {
         self.facts.eol.as_deref().is_some_and(|eol| eol < today)
     }
 
+    /// File name of its artifact: the whole id, so that artifacts of two
+    /// architectures can lie in one directory.
+    #[must_use]
+    pub fn artifact_name(&self) -> String {
+        match self.facts.artifact {
+            ArtifactKind::Tgz => format!("{}.tar.gz", self.id),
+            ArtifactKind::Ddgz => format!("{}.dd.gz", self.id),
+        }
+    }
+
     /// The leading whole components: `debian`, `debian-12`, … and the id.
     pub(crate) fn prefixes(&self) -> Vec<String> {
         let parts = [

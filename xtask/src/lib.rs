@@ -5,9 +5,18 @@
 //! it. `main.rs` only parses and dispatches.
 
 pub mod arch;
+pub mod build;
 pub mod catalog;
+pub mod cli;
 pub mod cmd;
+pub mod date;
 pub mod exit;
 pub mod finding;
 pub mod host;
+pub mod records;
+pub mod repo;
+pub mod rules;
 pub mod signal;
+pub mod table;
+pub mod validate;
+pub mod verbs;
