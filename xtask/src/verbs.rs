@@ -2,6 +2,7 @@
 
 pub mod explain;
 pub mod list;
+pub mod matrix;
 pub mod schema;
 
 use std::io::Write as _;
