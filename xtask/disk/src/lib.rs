@@ -14,5 +14,6 @@ mod crc;
 mod error;
 pub mod ext4;
 pub mod fs;
+pub mod partition;
 
 pub use error::{Error, ErrorKind, Result};
