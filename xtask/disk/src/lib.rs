@@ -16,5 +16,6 @@ pub mod ext4;
 pub mod fs;
 pub mod gzip;
 pub mod tar;
+pub mod partition;
 
 pub use error::{Error, ErrorKind, Result};
