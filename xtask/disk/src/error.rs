@@ -71,6 +71,11 @@ impl Error {
         self
     }
 
+    /// Number of the failed system call, for those who know a way around it.
+    pub(crate) fn os_error(&self) -> Option<i32> {
+        self.source.as_ref().and_then(io::Error::raw_os_error)
+    }
+
     /// What sort of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

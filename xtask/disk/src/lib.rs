@@ -8,7 +8,11 @@
 //! [`Error`], never a panic, a hang or an allocation sized by the input.
 
 pub mod block;
+mod bytes;
+mod cache;
+mod crc;
 mod error;
+pub mod ext4;
 pub mod fs;
 pub mod gzip;
 pub mod tar;
