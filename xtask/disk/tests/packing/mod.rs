@@ -62,7 +62,8 @@ fn facts(path: &Path, meta: &fs::Metadata) -> Facts {
     }
 }
 
-fn hash(path: &Path) -> [u8; 32] {
+/// SHA-256 of a file.
+pub fn hash(path: &Path) -> [u8; 32] {
     let mut hash = Sha256::new();
     std::io::copy(&mut fs::File::open(path).unwrap(), &mut HashWriter(&mut hash)).unwrap();
     hash.finalize().into()
