@@ -1,6 +1,5 @@
 //! The cyclic redundancy checks of ext4, jbd2 and GPT, in their raw form:
 //! the caller chooses the initial value and whether to invert the result.
-#![allow(dead_code, reason = "for the journal, qcow2 and GPT readers that follow")]
 
 /// Lookup tables of one reflected CRC-32: `tables[k][b]` advances byte `b`
 /// through `k + 1` zero bytes, so eight bytes take eight independent lookups.

@@ -9,6 +9,7 @@
 mod content;
 mod directory;
 mod inode;
+mod journal;
 mod mapping;
 mod superblock;
 mod volume;
@@ -44,16 +45,16 @@ impl Ext4 {
     /// Fails with [`ErrorKind::NotThisFormat`] if there is none.
     pub fn open(disk: Arc<dyn BlockRead>) -> Result<Self> {
         let volume = Volume::open(disk)?;
-        if volume.sb.needs_recovery() {
-            return Err(Error::unsupported(
-                "ext4",
-                "the journal needs replay, which is not done yet",
-            ));
-        }
         let inodes = SlotCache::new(INODES);
         let fs = Self { volume, inodes, contents: SlotCache::new(CONTENTS) };
         fs.of_kind(ROOT, FileKind::Directory, "the root directory")?;
         Ok(fs)
+    }
+
+    /// Blocks whose newest version came from the journal; 0 if the file
+    /// system was unmounted cleanly.
+    pub fn replayed_blocks(&self) -> usize {
+        self.volume.replayed
     }
 
     fn inode(&self, node: NodeId) -> Result<Arc<Inode>> {

@@ -17,6 +17,7 @@ pub mod ext4;
 pub mod fs;
 pub mod gzip;
 pub mod pack;
+pub mod partition;
 pub mod policy;
 pub mod tar;
 

@@ -109,7 +109,6 @@ pub(super) struct Superblock {
     /// Volume label.
     pub label: Vec<u8>,
     /// Inode of the journal, 0 if there is none inside.
-    #[allow(dead_code, reason = "for the journal reader that follows")]
     pub journal_inode: u32,
     compat: u32,
     incompat: u32,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::journal;
 use super::superblock::{self, Checksums, Superblock};
 use crate::block::BlockRead;
 use crate::bytes::{clip, join32, le16, le32, slice, wide};
@@ -19,22 +20,34 @@ pub(super) struct Volume {
     disk: Arc<dyn BlockRead>,
     /// The checked superblock.
     pub sb: Superblock,
+    /// Blocks that came from the journal.
+    pub replayed: usize,
     chunks: SlotCache<Arc<[u8]>>,
 }
 
 impl Volume {
-    /// Reads the superblock of `disk`.
+    /// Opens the file system on `disk`; see [`journal`] if it was not unmounted.
     pub fn open(disk: Arc<dyn BlockRead>) -> Result<Self> {
+        let stored = Self::read(disk)?;
+        if !stored.sb.needs_recovery() {
+            return Ok(stored);
+        }
+        // The journal may also hold a newer superblock, and nothing that was
+        // cached before it was replayed may be used.
+        let (disk, replayed) = journal::replayed(&stored)?;
+        Ok(Self { replayed, ..Self::read(disk)? })
+    }
+
+    fn read(disk: Arc<dyn BlockRead>) -> Result<Self> {
         let mut raw = vec![0; superblock::LEN];
         let fits = superblock::OFFSET + wide(superblock::LEN) <= disk.len();
         if fits {
             disk.read_at(superblock::OFFSET, &mut raw)?;
         }
         let sb = Superblock::parse(&raw, disk.len())?;
-        Ok(Self { disk, sb, chunks: SlotCache::new(CHUNKS) })
+        Ok(Self { disk, sb, replayed: 0, chunks: SlotCache::new(CHUNKS) })
     }
 
-    #[allow(dead_code, reason = "for the journal reader that follows")]
     /// The disk below.
     pub fn disk(&self) -> &Arc<dyn BlockRead> {
         &self.disk
@@ -57,6 +70,12 @@ impl Volume {
         }
         // `blocks * block_size` was checked to fit when the superblock was read.
         Ok(start * u64::from(self.sb.block_size))
+    }
+
+    /// Fails unless `number` is a block of the file system, the first included:
+    /// that one holds the superblock, which only the journal may name.
+    pub fn check_block(&self, number: u64, place: impl Fn() -> String) -> Result<()> {
+        if number == 0 { Ok(()) } else { self.byte_range(number, 1, place).map(|_| ()) }
     }
 
     /// Reads content: straight from the disk, past the cache.
