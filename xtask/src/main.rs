@@ -1,3 +1,43 @@
 //! Parse, dispatch, print the error, exit.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use xtask::cli::{Cli, Command};
+use xtask::exit::{self, Exit};
+use xtask::repo::Repo;
+use xtask::verbs::{self, Context};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = xtask::signal::install() {
+        eprintln!("warning: Ctrl-C will not clean up: {error}");
+    }
+    match run(&cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("{}", shown(&error));
+            exit::of(&error).into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    let repo =
+        Repo::find(global.root.as_deref(), global.out.as_deref(), global.media_dir.as_deref())?;
+    let context = Context { repo, verbose: global.verbose };
+    xtask::cmd::trace(context.verbose > 0);
+    match &cli.command {
+        Command::Explain(args) => verbs::explain::run(args, &context),
+        Command::List(args) => verbs::list::run(args, &context),
+        Command::Matrix(args) => verbs::matrix::run(args, &context),
+        Command::Schema(args) => verbs::schema::run(args, &context),
+    }
+}
+
+/// The error chain in one paragraph; findings already carry their own `error`.
+fn shown(error: &anyhow::Error) -> String {
+    let text = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    if text.starts_with("error") { text } else { format!("error: {text}") }
+}

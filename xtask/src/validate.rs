@@ -1,0 +1,3 @@
+//! Every check that needs no build.
+
+pub mod links;
