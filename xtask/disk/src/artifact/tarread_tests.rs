@@ -34,8 +34,11 @@ fn sample() -> Vec<u8> {
     tar.finish().unwrap()
 }
 
+/// A member, and offset and length of its runs.
+type Seen = (Member, Vec<(u64, usize)>);
+
 /// Reads everything, content included.
-fn read(bytes: &[u8]) -> Result<Vec<(Member, Vec<(u64, usize)>)>> {
+fn read(bytes: &[u8]) -> Result<Vec<Seen>> {
     let mut reader = TarReader::new(bytes);
     let mut all = Vec::new();
     while let Some(member) = reader.next()? {

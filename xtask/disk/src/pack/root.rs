@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::walk::Mount;
-use crate::block::{BlockRead, Raw, Window};
+use crate::block::{BlockRead, Raw};
 use crate::ext4::Ext4;
 use crate::fs::{FileKind, FileSystem, NodeId};
+use crate::partition::{self, Guid, Partition, PartitionKind};
 use crate::{Error, ErrorKind, Result};
 
 /// Which partition holds `/`.
@@ -22,33 +23,20 @@ pub enum RootSelector {
     TypeGuid(String),
 }
 
-/// GPT types of root partitions (Discoverable Partitions Specification, as
-/// `sfdisk --list-types` of util-linux 2.38 prints them).
-const ROOT_TYPES: &[&str] = &[
-    "4f68bce3-e8cd-4db1-96e7-fbcaf984b709", // x86-64
-    "b921b045-1df0-41c3-af44-4c6f280d3fae", // ARM-64
-];
-
-/// A partition of an open disk.
-#[derive(Debug, Clone)]
-pub(crate) struct Part {
-    pub(crate) number: u32,
-    /// GPT type GUID in lower case, or MBR type in hexadecimal.
-    pub(crate) type_id: String,
-    pub(crate) start: u64,
-    pub(crate) len: u64,
-}
+/// GPT types of root partitions.
+const ROOT_TYPES: &[Guid] = &[Guid::ROOT_X86_64, Guid::ROOT_ARM64];
 
 /// A disk and its partitions; none if it has no table.
 pub(crate) struct Disk {
     pub(crate) device: Arc<dyn BlockRead>,
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: Vec<Partition>,
 }
 
 /// Opens a disk image and reads its partition table.
 pub(crate) fn open_disk(path: &Path) -> Result<Disk> {
     let device: Arc<dyn BlockRead> = Arc::new(Raw::open(path)?);
-    Ok(Disk { device, parts: Vec::new() })
+    let table = partition::read(&*device).map_err(|error| error.within(path.display()))?;
+    Ok(Disk { device, parts: table.map(|table| table.partitions).unwrap_or_default() })
 }
 
 /// An opened root and what is mounted into it.
@@ -76,6 +64,9 @@ impl Root {
             }
             systems.push((at, fs));
         }
+        if systems.iter().all(|(at, _)| at != b"boot") {
+            systems.extend(extended_boot(disk)?.map(|fs| (b"boot".to_vec(), fs)));
+        }
         Ok(Self { place, systems })
     }
 
@@ -85,13 +76,23 @@ impl Root {
     }
 }
 
+/// The partition whose type says that it is `/boot`, as in Ubuntu's images.
+/// Without it the archive would have no kernel.
+fn extended_boot(disk: &Disk) -> Result<Option<Box<dyn FileSystem>>> {
+    match of_type(disk, |guid| guid == Guid::XBOOTLDR).as_slice() {
+        [part] => open(disk, part).map(Some),
+        _ => Ok(None),
+    }
+}
+
 type Found = (String, Box<dyn FileSystem>);
 
 fn find_root(disk: &Disk, selector: &RootSelector) -> Result<Found> {
     match selector {
         RootSelector::Number(number) => checked(disk, by_number(disk, *number)?),
         RootSelector::TypeGuid(guid) => {
-            let typed = of_types(disk, &[guid.to_ascii_lowercase().as_str()]);
+            let guid = guid.to_ascii_lowercase();
+            let typed = of_type(disk, |known| known.to_string() == guid);
             match typed.as_slice() {
                 [part] => checked(disk, part),
                 [] => Err(refused(disk, &format!("no partition has type {guid}"))),
@@ -104,14 +105,13 @@ fn find_root(disk: &Disk, selector: &RootSelector) -> Result<Found> {
 
 fn find_auto(disk: &Disk) -> Result<Found> {
     if disk.parts.is_empty() {
-        let fs = open_at(disk, 0, disk.device.len())?;
-        return match fs {
+        return match open_system(Arc::clone(&disk.device))? {
             Some(fs) if looks_like_root(&*fs)? || is_empty(&*fs)? => Ok(("disk".into(), fs)),
             Some(_) => Err(refused(disk, "a file system without /etc and /usr")),
             None => Err(refused(disk, "neither a partition table nor a file system")),
         };
     }
-    if let [part] = of_types(disk, ROOT_TYPES).as_slice() {
+    if let [part] = of_type(disk, |guid| ROOT_TYPES.contains(&guid)).as_slice() {
         return checked(disk, part);
     }
     let mut found = Vec::new();
@@ -137,7 +137,7 @@ fn find_auto(disk: &Disk) -> Result<Found> {
 
 /// Opens a partition that was named, and insists that it is a root. An empty
 /// one passes: it gets its own message later.
-fn checked(disk: &Disk, part: &Part) -> Result<Found> {
+fn checked(disk: &Disk, part: &Partition) -> Result<Found> {
     let fs = open(disk, part)?;
     let place = place(part, &*fs);
     if looks_like_root(&*fs)? || is_empty(&*fs)? {
@@ -146,7 +146,7 @@ fn checked(disk: &Disk, part: &Part) -> Result<Found> {
     Err(Error::new(ErrorKind::Refused, place, "it has no /etc and /usr, so it is not a root"))
 }
 
-fn by_number(disk: &Disk, number: u32) -> Result<&Part> {
+fn by_number(disk: &Disk, number: u32) -> Result<&Partition> {
     let part = disk.parts.iter().find(|part| part.number == number);
     part.ok_or_else(|| {
         let known: Vec<String> = disk.parts.iter().map(|part| part.number.to_string()).collect();
@@ -155,23 +155,31 @@ fn by_number(disk: &Disk, number: u32) -> Result<&Part> {
     })
 }
 
-fn of_types<'a>(disk: &'a Disk, types: &[&str]) -> Vec<&'a Part> {
-    disk.parts.iter().filter(|part| types.contains(&part.type_id.as_str())).collect()
+fn of_type(disk: &Disk, wanted: impl Fn(Guid) -> bool) -> Vec<&Partition> {
+    let parts = disk.parts.iter();
+    parts.filter(|part| matches!(part.kind, PartitionKind::Gpt(guid) if wanted(guid))).collect()
 }
 
-fn open(disk: &Disk, part: &Part) -> Result<Box<dyn FileSystem>> {
+fn open(disk: &Disk, part: &Partition) -> Result<Box<dyn FileSystem>> {
     let name = || format!("partition {}", part.number);
-    let fs = open_at(disk, part.start, part.len).map_err(|error| error.within(name()))?;
+    let window = part.open(&disk.device)?;
+    let fs = open_system(Arc::new(window)).map_err(|error| error.within(name()))?;
     fs.ok_or_else(|| {
-        let reason = format!("no file system that can be read (type {})", part.type_id);
+        let reason = format!("no file system that can be read (type {})", type_name(part));
         Error::new(ErrorKind::Refused, name(), reason)
     })
 }
 
-/// The file system in a range of the disk; `None` if it is of no known format.
-fn open_at(disk: &Disk, start: u64, len: u64) -> Result<Option<Box<dyn FileSystem>>> {
-    let window: Arc<dyn BlockRead> = Arc::new(Window::new(Arc::clone(&disk.device), start, len)?);
-    match Ext4::open(window) {
+fn type_name(part: &Partition) -> String {
+    match part.kind {
+        PartitionKind::Gpt(guid) => guid.to_string(),
+        PartitionKind::Mbr(byte) => format!("{byte:#04x}"),
+    }
+}
+
+/// The file system that fills `device`; `None` if it is of no known format.
+fn open_system(device: Arc<dyn BlockRead>) -> Result<Option<Box<dyn FileSystem>>> {
+    match Ext4::open(device) {
         Ok(fs) => Ok(Some(Box::new(fs))),
         Err(error) if error.kind() == ErrorKind::NotThisFormat => Ok(None),
         Err(error) => Err(error),
@@ -192,7 +200,7 @@ fn is_empty(fs: &dyn FileSystem) -> Result<bool> {
     Ok(fs.read_dir(fs.root())?.iter().all(|entry| entry.name == b"lost+found"))
 }
 
-fn place(part: &Part, fs: &dyn FileSystem) -> String {
+fn place(part: &Partition, fs: &dyn FileSystem) -> String {
     format!("partition {} ({})", part.number, fs.kind_name())
 }
 

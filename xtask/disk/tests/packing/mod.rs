@@ -170,6 +170,42 @@ pub fn make_ext4(root: &Path, image: &Path) {
     run("/sbin/mke2fs", [quiet, kind, ext4, from, root.as_os_str(), image.as_os_str(), size]);
 }
 
+/// A GPT disk with these partitions: number, type, image (empty: 1 MiB of zeros).
+pub fn make_disk(disk: &Path, parts: &[(u32, &str, &Path)]) {
+    const MIB: u64 = 1 << 20;
+    let file = fs::File::create(disk).unwrap();
+    let (mut at, mut script) = (MIB, String::from("label: gpt\n"));
+    for (number, guid, image) in parts {
+        let content =
+            if image.as_os_str().is_empty() { vec![0; 1 << 20] } else { fs::read(image).unwrap() };
+        write_sparse(&file, &content, at);
+        let size = u64::try_from(content.len()).unwrap();
+        script.push_str(&format!(
+            "{number}: start={}, size={}, type={guid}\n",
+            at / 512,
+            size / 512
+        ));
+        at += size;
+    }
+    file.set_len(at + MIB).unwrap();
+    let mut sfdisk = Command::new("/sbin/sfdisk")
+        .args(["--quiet".as_ref(), disk.as_os_str()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut sfdisk.stdin.take().unwrap(), script.as_bytes()).unwrap();
+    assert!(sfdisk.wait().unwrap().success());
+}
+
+fn write_sparse(file: &fs::File, content: &[u8], at: u64) {
+    for (number, piece) in (0u64..).zip(content.chunks(1 << 16)) {
+        if piece.iter().any(|&byte| byte != 0) {
+            std::os::unix::fs::FileExt::write_all_at(file, piece, at + (number << 16)).unwrap();
+        }
+    }
+}
+
 /// Whether the tests run as root, which some comparisons need.
 pub fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
