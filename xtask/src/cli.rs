@@ -78,4 +78,6 @@ pub enum Command {
     Explain(verbs::explain::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
+    /// Install what builds need and this host lacks
+    Setup(verbs::setup::Args),
 }

@@ -3,6 +3,7 @@
 pub mod explain;
 pub mod list;
 pub mod schema;
+pub mod setup;
 
 use std::io::Write as _;
 
