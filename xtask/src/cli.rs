@@ -80,4 +80,6 @@ pub enum Command {
     Matrix(verbs::matrix::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
+    /// Install what builds need and this host lacks
+    Setup(verbs::setup::Args),
 }

@@ -33,6 +33,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::List(args) => verbs::list::run(args, &context),
         Command::Matrix(args) => verbs::matrix::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),
+        Command::Setup(args) => verbs::setup::run(args, &context),
     }
 }
 

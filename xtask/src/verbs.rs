@@ -4,6 +4,7 @@ pub mod explain;
 pub mod list;
 pub mod matrix;
 pub mod schema;
+pub mod setup;
 
 use std::io::Write as _;
 
