@@ -13,6 +13,7 @@ pub mod date;
 pub mod exit;
 pub mod finding;
 pub mod host;
+pub mod media;
 pub mod records;
 pub mod repo;
 pub mod rules;
