@@ -14,6 +14,7 @@ pub mod engine;
 pub mod exit;
 pub mod finding;
 pub mod host;
+pub mod media;
 pub mod records;
 pub mod repo;
 pub mod rules;
