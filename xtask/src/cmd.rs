@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub use child::Child;
+pub use child::{Child, Probe};
 pub use display::shell_quote;
 pub use error::{CmdError, Failure};
 pub use packages::debian_package;
@@ -65,6 +65,7 @@ enum Stdin {
     #[default]
     Null,
     Bytes(Vec<u8>),
+    File(PathBuf),
 }
 
 /// How a child's life is tied to ours.
@@ -192,6 +193,12 @@ impl Cmd {
     /// Gives the child these bytes as its standard input.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Stdin::Bytes(bytes.into());
+        self
+    }
+
+    /// Gives the child this file as its standard input.
+    pub fn stdin_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.stdin = Stdin::File(path.as_ref().to_path_buf());
         self
     }
 
