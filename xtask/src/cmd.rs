@@ -288,7 +288,8 @@ impl Cmd {
 
     fn announce(&self) {
         if TRACE.load(Ordering::Relaxed) {
-            eprintln!("+ {self}    (in {})", self.cwd.display());
+            let text = display::masked_text(&self.to_string(), &self.secrets);
+            eprintln!("+ {text}    (in {})", self.cwd.display());
         }
     }
 
