@@ -78,6 +78,8 @@ pub enum Command {
     Explain(verbs::explain::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
+    /// Print what a build would do, to the last argument; nothing runs
+    Plan(verbs::plan::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
     /// Install what builds need and this host lacks

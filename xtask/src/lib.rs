@@ -22,3 +22,5 @@ pub mod signal;
 pub mod table;
 pub mod validate;
 pub mod verbs;
+pub mod plan;
+pub mod pipeline;
