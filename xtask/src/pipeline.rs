@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use crate::arch::Arch;
 use crate::catalog::Target;
-use crate::engine::host::WorkPaths;
+use crate::engine::host::{Efi, Flash, QemuHost, WorkPaths};
+use crate::engine::spec::Accelerator;
+use crate::exit::Coded;
 use crate::finding::Finding;
 use crate::host::firmware::{self, Scan, Wanted};
 use crate::host::kvm::{self, Freshness, KvmState};
@@ -115,5 +117,35 @@ impl Preparation {
         };
         let wanted = Wanted { arch, machine, secure_boot: false, raw_only: true };
         firmware::choose(scan, wanted).ok().map(|(f, _)| paths(f))
+    }
+}
+
+impl Preparation {
+    /// QEMU and its companions for the built-in engine.
+    ///
+    /// # Errors
+    /// Something is not installed: exit 3, with what to do.
+    pub fn qemu_host(&mut self, arch: Arch) -> anyhow::Result<QemuHost> {
+        let missing = |tool: &str| {
+            Coded::host(format!("`{tool}` is not installed\n  hint: cargo xtask setup"))
+        };
+        let qemu = self.qemu(arch).ok_or_else(|| missing(arch.qemu_binary()))?;
+        let accelerator = match self.accelerator(arch) {
+            "kvm" => Accelerator::Kvm,
+            _ => Accelerator::Tcg,
+        };
+        let flash = |path: PathBuf| Flash { path, format: "raw" };
+        Ok(QemuHost {
+            qemu_system: qemu.path.clone(),
+            qemu_img: tools::find("qemu-img").ok_or_else(|| missing("qemu-img"))?,
+            version: qemu.version.as_ref().map_or((0, 0, 0), |v| v.triple()),
+            accelerator,
+            xorriso: tools::find("xorriso"),
+            firmware: self
+                .firmware_pair(arch)
+                .map(|(code, vars)| Efi { code: flash(code), vars: flash(vars) }),
+            window: std::env::var_os("DISPLAY").is_some(),
+            askpass: std::env::current_exe()?,
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use packer_hcl::diagnostic::Diagnostic;
+use packer_hcl::source::Span;
 
 use crate::finding::{Finding, Place, Severity};
 
@@ -28,7 +29,15 @@ fn finding(root: &Path, diagnostic: &Diagnostic) -> Finding {
 }
 
 fn place(root: &Path, diagnostic: &Diagnostic) -> Place {
-    let Some(span) = &diagnostic.span else { return Place::file(Path::new("(no file)")) };
+    match &diagnostic.span {
+        Some(span) => self::span(root, span),
+        None => Place::file(Path::new("(no file)")),
+    }
+}
+
+/// A span of a template as a place below `root`.
+#[must_use]
+pub fn span(root: &Path, span: &Span) -> Place {
     let (start, end) = (span.start(), span.end());
     let file = span.path().strip_prefix(root).unwrap_or(span.path()).to_path_buf();
     let text: String = span.source.line(start.line).chars().take(400).collect();
