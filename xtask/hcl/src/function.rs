@@ -45,18 +45,84 @@ pub const PLACEHOLDER_TIME: u64 = 946_684_800;
 /// A version 4 UUID that no generator makes.
 pub const PLACEHOLDER_UUID: &str = "00000000-0000-4000-8000-000000000000";
 
+/// Largest file (bytes) that `file` and its relatives read.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
 impl Context<'_> {
-    /// The path as the file functions resolve it; it is noted as read.
-    pub fn open(&self, path: &str) -> PathBuf {
-        let path = self.base_dir.join(path);
-        self.note_read(&path);
-        path
+    /// The path as the file functions resolve it: `~` is the home directory,
+    /// a relative path starts from the template directory. It is noted as read.
+    pub fn open(&self, path: &str) -> Result<PathBuf, FunctionError> {
+        let expanded = self.expand_home(path)?;
+        let resolved = lexically_clean(&self.base_dir.join(expanded));
+        self.note_read(&resolved);
+        Ok(resolved)
+    }
+
+    /// Replaces a leading `~` by the home directory.
+    pub fn expand_home(&self, path: &str) -> Result<PathBuf, FunctionError> {
+        let Some(rest) = path.strip_prefix('~') else { return Ok(PathBuf::from(path)) };
+        if !rest.is_empty() && !rest.starts_with('/') {
+            let message = "failed to expand ~: cannot expand user-specific home dir";
+            return Err(FunctionError::new(message));
+        }
+        match self.env.get("HOME").filter(|home| !home.is_empty()) {
+            Some(home) => Ok(Path::new(home).join(rest.trim_start_matches('/'))),
+            None => Err(FunctionError::new("failed to expand ~: HOME is not set")),
+        }
+    }
+
+    /// The contents of a file, with the errors of `file`.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, FunctionError> {
+        let resolved = self.open(path)?;
+        let shown = resolved.display();
+        let failed = |reason: &str| FunctionError::new(format!("failed to read {shown}{reason}"));
+        match std::fs::metadata(&resolved) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(FunctionError::new(format!("no file exists at {shown}")))
+            }
+            Err(error) => Err(failed(&format!(": {error}"))),
+            // A pipe or device could block or never end.
+            Ok(found) if !found.is_file() => Err(failed(": it is not a regular file")),
+            Ok(found) if found.len() > MAX_FILE_BYTES => Err(failed(": it is larger than 64 MiB")),
+            Ok(_) => std::fs::read(&resolved).map_err(|error| failed(&format!(": {error}"))),
+        }
+    }
+
+    /// The contents of a text file, with the errors of `file`.
+    pub fn read_text(&self, path: &str) -> Result<String, FunctionError> {
+        String::from_utf8(self.read(path)?).map_err(|_| {
+            FunctionError::new(format!(
+                "contents of {path} are not valid UTF-8; use the filebase64 function to obtain \
+                 the Base64 encoded contents or the other file functions (e.g. filemd5, \
+                 filesha256) to obtain file hashing results instead"
+            ))
+        })
     }
 
     /// Remembers that a result depends on this file or directory.
     pub fn note_read(&self, path: &Path) {
         self.reads.borrow_mut().insert(path.to_owned());
     }
+}
+
+/// The path without `.` and without `x/..`, not looking at the file system.
+pub fn lexically_clean(path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => match clean.components().next_back() {
+                Some(Component::Normal(_)) => {
+                    clean.pop();
+                }
+                Some(Component::RootDir) => {}
+                _ => clean.push(".."),
+            },
+            other => clean.push(other),
+        }
+    }
+    if clean.as_os_str().is_empty() { PathBuf::from(".") } else { clean }
 }
 
 /// Type of a parameter; a constant counterpart of [`Type`].

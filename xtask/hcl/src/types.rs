@@ -8,9 +8,10 @@ use std::sync::Arc;
 pub type Str = Arc<str>;
 
 /// A type, or [`Type::Dynamic`] where any type may stand.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Type {
     /// Not known yet, or anything goes (`any` in a type constraint).
+    #[default]
     Dynamic,
     /// `true` or `false`.
     Bool,
