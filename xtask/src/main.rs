@@ -9,6 +9,10 @@ use xtask::repo::Repo;
 use xtask::verbs::{self, Context};
 
 fn main() -> ExitCode {
+    // OpenSSH's client runs us again to ask for the password of a build's guest.
+    if let Some(code) = xtask::engine::askpass::intercept() {
+        return code;
+    }
     let cli = Cli::parse();
     if let Err(error) = xtask::signal::install() {
         eprintln!("warning: Ctrl-C will not clean up: {error}");
