@@ -135,7 +135,10 @@ fn memory(host: &Host, needs: &Needs) -> Option<Problem> {
         format!("memory: the VM wants {}, {} {word}", size(needs.memory), size(have))
     };
     if wanted > total {
-        return Some(Problem::bad(what(total, "is all there is"), "a machine with more memory, or a smaller `memory` in the template"));
+        return Some(Problem::bad(
+            what(total, "is all there is"),
+            "a machine with more memory, or a smaller `memory` in the template",
+        ));
     }
     (wanted > available)
         .then(|| Problem::warn(what(available, "is free now"), "stop other programs, or --memory"))
