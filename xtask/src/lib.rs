@@ -11,6 +11,7 @@ pub mod cli;
 pub mod cmd;
 pub mod date;
 pub mod deploy;
+pub mod engine;
 pub mod exit;
 pub mod finding;
 pub mod host;
