@@ -119,4 +119,15 @@ mod tests {
             serde_json::from_str(files.last().unwrap()["content"].as_str().unwrap()).unwrap();
         assert_eq!(plan["key"], "a\n'\"#: value");
     }
+
+    /// The Python side has its own tests; they run where ours run.
+    #[test]
+    fn the_tests_of_the_python_side_pass() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+        let result = crate::cmd::Cmd::new("python3", "test the installer and the stand-in")
+            .cwd(dir)
+            .args(["-B", "-m", "unittest", "discover", "-s", "tests"])
+            .output();
+        assert!(result.is_ok(), "{}", result.unwrap_err());
+    }
 }

@@ -1,9 +1,9 @@
-//! The serial console: its lines, the installer's markers in them, and what
-//! known last words mean.
+//! The serial console of a deployment: the installer's markers, and what known
+//! words mean here. The general patterns are the engine's.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::engine::console as engine;
 
 /// A line that the installer wrote for us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +37,9 @@ impl Marker {
     }
 }
 
-/// Last words, what they mean, and what helps.
+/// What known words of the console mean for a deployment, and what helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// Part of a line.
-    pub pattern: &'static str,
     /// What it means.
     pub meaning: &'static str,
     /// What to do.
@@ -50,239 +48,118 @@ pub struct Cause {
     pub fatal: bool,
 }
 
-const fn cause(
-    pattern: &'static str,
-    meaning: &'static str,
-    fix: &'static str,
-    fatal: bool,
-) -> Cause {
-    Cause { pattern, meaning, fix, fatal }
-}
+const REBUILD_INITRD: &str =
+    "make the initrd with all storage drivers (MODULES=most) for every kernel in the deploy hook";
+const NO_FOREIGN_FSTAB: &str = "make sure that the image brings no fstab of the build machine";
+const INSTALL_GRUB: &str =
+    "let the deploy hook run grub-install and update-grub for the machine's firmware";
 
-/// First match wins: the most telling ones stand first.
-pub const CAUSES: &[Cause] = &[
-    cause(
+/// The engine's causes have fixes for builds; these are for deployments.
+const FIXES: &[(&str, &str)] = &[
+    ("panic-no-root", REBUILD_INITRD),
+    ("initramfs-shell", REBUILD_INITRD),
+    ("dracut-shell", REBUILD_INITRD),
+    ("root-device-missing", REBUILD_INITRD),
+    ("emergency-shell", NO_FOREIGN_FSTAB),
+    ("grub-shell", INSTALL_GRUB),
+    (
+        "uefi-nothing-to-boot",
+        "put the loader at EFI/BOOT/BOOT<ARCH>.EFI of the ESP too (grub-install --force-extra-removable)",
+    ),
+    (
+        "bios-nothing-to-boot",
+        "bring grub-pc (or its file for the deploy hook), and run grub-install on the disk",
+    ),
+    ("guest-disk-full", "make the disk larger (--disk-size) or the image smaller"),
+    ("guest-out-of-memory", "give the machine more memory (--memory)"),
+];
+
+/// Words that only a deployment says: pattern, meaning, fix.
+const OWN: &[(&str, &str, &str)] = &[
+    (
         "Unable to locate package linux-generic",
         "curtin's built-in hooks want Ubuntu's kernel package in an image that is not Ubuntu",
         "ship an executable /curtin/curtin-hooks that names the installed kernel package",
-        false,
     ),
-    cause(
-        "ALERT!  UUID=",
-        "the initrd does not find the root file system",
-        "rebuild the initrd with all storage drivers (MODULES=most) in the deploy hook",
-        false,
+    (
+        "the stand-in for curtin has no",
+        "the hook uses a part of curtin that the stand-in does not have",
+        "this says nothing about the image; the name is in the message",
     ),
-    cause(
-        "Gave up waiting for root",
-        "the initrd does not find the root file system",
-        "rebuild the initrd with all storage drivers (MODULES=most) in the deploy hook",
-        true,
+    (
+        "the hook has no run bit",
+        "curtin runs the hook directly, so it must be executable",
+        "chmod 0755 /curtin/curtin-hooks in the image",
     ),
-    cause(
-        "Unable to mount root fs",
-        "the kernel has no initrd, or one without the disk's driver",
-        "run update-initramfs (or dracut) for every kernel in the deploy hook",
-        true,
-    ),
-    cause(
-        "end Kernel panic",
-        "the kernel stopped",
-        "read the lines before it; --logs keeps the whole console",
-        true,
-    ),
-    cause(
-        "You are in emergency mode",
-        "systemd did not reach its target, most often by a line of /etc/fstab",
-        "make sure that the image has no fstab of the build machine",
-        true,
-    ),
-    cause(
-        "Timed out waiting for device",
-        "a device of /etc/fstab does not exist here",
-        "make sure that the image has no fstab of the build machine",
-        false,
-    ),
-    cause(
-        "Entering rescue mode",
-        "GRUB does not find its own files",
-        "let the deploy hook run grub-install for the firmware of the machine",
-        true,
-    ),
-    cause(
-        "grub rescue>",
-        "GRUB does not find its own files",
-        "let the deploy hook run grub-install for the firmware of the machine",
-        true,
-    ),
-    cause(
-        "No bootable device",
-        "no boot loader for BIOS on the disk",
-        "the image needs grub-pc, or its file for the deploy hook, and grub-install to the disk",
-        true,
-    ),
-    cause(
-        "Boot failed: not a bootable disk",
-        "no boot loader for BIOS on the disk",
-        "the image needs grub-pc, or its file for the deploy hook, and grub-install to the disk",
-        false,
-    ),
-    cause(
-        "BdsDxe: No bootable option or device was found",
-        "no boot loader for UEFI on the disk",
-        "put the loader at EFI/BOOT/BOOT<ARCH>.EFI of the ESP too (grub-install --force-extra-removable)",
-        true,
-    ),
-    cause(
-        "BdsDxe: failed to load Boot0001",
-        "no boot loader for UEFI on the disk",
-        "put the loader at EFI/BOOT/BOOT<ARCH>.EFI of the ESP too (grub-install --force-extra-removable)",
-        false,
-    ),
-    cause(
-        "UEFI Interactive Shell",
-        "no boot loader for UEFI on the disk",
-        "put the loader at EFI/BOOT/BOOT<ARCH>.EFI of the ESP too (grub-install --force-extra-removable)",
-        true,
-    ),
-    cause(
-        "error: no such device: ",
-        "GRUB looks for a file system that is not there",
-        "run update-grub in the deploy hook; nothing of the build machine's disk may stay in grub.cfg",
-        false,
-    ),
-    cause(
-        "No space left on device",
-        "a file system is full",
-        "make the disk larger (--disk-size) or the image smaller",
-        false,
-    ),
-    cause("Out of memory", "the machine has too little memory", "give it more (--memory)", false),
-    cause(
+    (
         "Temporary failure resolving",
         "the deployment wants packages from a repository and has no name service",
         "put every package that the deployment needs into the image",
-        false,
+    ),
+    ("Timed out waiting for device", "a device of /etc/fstab is not there", NO_FOREIGN_FSTAB),
+    (
+        "Archive is compressed. Use --zstd",
+        "curtin unpacks gzip, bzip2 and xz, not zstd",
+        "pack the image with gzip",
     ),
 ];
 
-/// The cause that these lines name.
-#[must_use]
-pub fn find_cause<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> Option<&'static Cause> {
-    CAUSES.iter().find(|cause| lines.clone().any(|line| line.contains(cause.pattern)))
+fn own_cause(line: &str) -> Option<Cause> {
+    let found = OWN.iter().find(|(pattern, _, _)| line.contains(pattern));
+    found.map(|(_, meaning, fix)| Cause { meaning, fix, fatal: false })
 }
 
 /// Follows the file that QEMU writes the console to.
 #[derive(Debug)]
 pub struct Console {
-    path: PathBuf,
-    offset: u64,
-    partial: Vec<u8>,
-    lines: Vec<String>,
+    inner: engine::Console,
+    own: Option<Cause>,
 }
-
-/// Lines that are kept in memory; the file has all.
-const KEPT: usize = 400;
-/// Longest line; binary noise has no newlines.
-const MAX_LINE: usize = 8192;
 
 impl Console {
     /// Starts at the beginning; the file may not be there yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.into(), offset: 0, partial: Vec::new(), lines: Vec::new() }
+        Self { inner: engine::Console::new(path), own: None }
     }
 
     /// Bytes read so far: a number that grows while the guest lives.
     #[must_use]
-    pub const fn bytes(&self) -> u64 {
-        self.offset
+    pub fn bytes(&self) -> u64 {
+        self.inner.bytes()
     }
 
     /// New whole lines since the last call.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn read(&mut self) -> io::Result<Vec<String>> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        file.seek(SeekFrom::Start(self.offset))?;
-        let mut bytes = Vec::new();
-        let read = file.take(16 << 20).read_to_end(&mut bytes)?;
-        self.offset += read as u64;
-        Ok(self.feed(&bytes))
+    pub fn read(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        self.inner.poll(|line| lines.push(line.to_owned()));
+        self.own = self.own.or_else(|| lines.iter().find_map(|line| own_cause(line)));
+        lines
     }
 
-    fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut new = Vec::new();
-        for byte in bytes {
-            if *byte == b'\n' || self.partial.len() >= MAX_LINE {
-                new.push(clean(&std::mem::take(&mut self.partial)));
-            } else {
-                self.partial.push(*byte);
-            }
-        }
-        let shown = new.iter().filter(|line| !line.trim().is_empty()).cloned();
-        self.lines.extend(shown);
-        let extra = self.lines.len().saturating_sub(KEPT);
-        self.lines.drain(..extra);
-        new
-    }
-
-    /// What has been written without a newline yet, such as a prompt.
+    /// The last lines with content, an unfinished one included.
     #[must_use]
-    pub fn prompt(&self) -> String {
-        clean(&self.partial)
+    pub fn tail(&self) -> Vec<String> {
+        self.inner.tail()
     }
 
-    /// The last lines with content, the unfinished one included.
+    /// The cause that the console named: a fatal one, else one that only
+    /// deployments have, else any.
     #[must_use]
-    pub fn tail(&self, count: usize) -> Vec<String> {
-        let prompt = self.prompt();
-        let last = Some(prompt).filter(|text| !text.trim().is_empty());
-        let all: Vec<String> = self.lines.iter().cloned().chain(last).collect();
-        all.iter().skip(all.len().saturating_sub(count)).cloned().collect()
+    pub fn cause(&self) -> Option<Cause> {
+        let general = self.inner.cause().map(|cause| Cause {
+            meaning: &cause.cause,
+            fix: FIXES.iter().find(|(id, _)| *id == cause.id).map_or(&cause.fix, |(_, fix)| fix),
+            fatal: cause.fatal,
+        });
+        general.filter(|cause| cause.fatal).or(self.own).or(general)
     }
-
-    /// The cause that the kept lines name.
-    #[must_use]
-    pub fn cause(&self) -> Option<&'static Cause> {
-        let prompt = self.prompt();
-        let lines = self.lines.iter().map(String::as_str).chain([prompt.as_str()]);
-        find_cause(lines)
-    }
-}
-
-/// A line without terminal control: escape sequences, carriage returns, bells.
-#[must_use]
-pub fn clean(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '\x1b' {
-            if !c.is_control() || c == '\t' {
-                out.push(c);
-            }
-            continue;
-        }
-        match chars.next() {
-            // CSI: parameters, then one final byte from @ to ~.
-            Some('[') => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-            // OSC: up to BEL or ESC.
-            Some(']') => while chars.next().is_some_and(|c| c != '\x07' && c != '\x1b') {},
-            _ => {}
-        }
-    }
-    out.trim_end().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::causes;
 
     #[test]
     fn markers() {
@@ -302,34 +179,28 @@ mod tests {
     }
 
     #[test]
-    fn control_sequences_go() {
-        // own run: systemd 252 and 257 on QEMU's serial console
-        for (bytes, text) in [
-            (&b"[\x1b[0;32m  OK  \x1b[0m] Started ssh.\r"[..], "[  OK  ] Started ssh."),
-            (b"\x1b[!p\x1b]104\x07\x1b[?7h\x1b[6nlogin: ", "login:"),
-            (b"\x1b", ""),
-            (b"\x1b[", ""),
-            (b"a\xffb", "a\u{fffd}b"),
-        ] {
-            assert_eq!(clean(bytes), text);
+    fn every_fix_belongs_to_a_cause_of_the_engine() {
+        for (id, _) in FIXES {
+            assert!(causes::all().iter().any(|(cause, _)| cause.id == *id), "{id}");
         }
     }
 
     #[test]
-    fn lines_across_reads_and_a_prompt_at_the_end() {
-        let mut console = Console::new(Path::new("/nonexistent"));
-        assert_eq!(console.read().unwrap(), Vec::<String>::new());
-        assert_eq!(console.feed(b"one\r\n\ntw"), ["one", ""]);
-        assert_eq!(console.feed(b"o\ngrub rescue> "), ["two"]);
-        assert_eq!(console.tail(2), ["two", "grub rescue>"]);
-        assert_eq!(console.cause().map(|c| c.pattern), Some("grub rescue>"));
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let mut console = Console::new(Path::new("/nonexistent"));
-        console.feed(&vec![b'x'; 100_000]);
-        console.feed("y\n".repeat(10_000).as_bytes());
-        assert!(console.partial.len() <= MAX_LINE && console.lines.len() <= KEPT);
+    fn fatal_first_then_ours_then_any() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("serial.log");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let mut console = Console::new(&path);
+            console.read();
+            console.cause()
+        };
+        assert_eq!(read("all is well\n"), None);
+        let full = "tar: No space left on device\n";
+        assert!(read(full).unwrap().fix.contains("--disk-size"));
+        let generic = "E: Unable to locate package linux-generic\n";
+        assert!(read(&format!("{full}{generic}")).unwrap().meaning.contains("kernel package"));
+        let cause = read(&format!("{full}{generic}grub rescue> ")).unwrap();
+        assert!(cause.fatal && cause.fix.contains("grub-install"));
     }
 }

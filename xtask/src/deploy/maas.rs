@@ -23,6 +23,8 @@ const API: &str = "/MAAS/metadata/2012-03-01/";
 pub struct Seen {
     /// Requests, method and path; repeated ones once.
     pub requests: Vec<String>,
+    /// All requests so far: a number that grows while a guest asks.
+    pub count: usize,
     /// Bytes of the image were asked for.
     pub image_fetched: bool,
     /// MAAS would stop network booting the machine.
@@ -151,6 +153,7 @@ impl Handler for Maas {
         let line = format!("{} {}", request.method, request.path);
         let response = self.route(request);
         let mut seen = lock(&self.seen);
+        seen.count += 1;
         if !seen.requests.contains(&line) {
             seen.requests.push(line);
         }

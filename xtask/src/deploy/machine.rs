@@ -107,8 +107,8 @@ pub struct Machine {
     pub serial: PathBuf,
     /// QMP socket.
     pub qmp: PathBuf,
-    /// Port on 127.0.0.1 that leads to the guest's SSH.
-    pub ssh_port: Option<u16>,
+    /// A port on 127.0.0.1, chosen by QEMU, leads to the guest's SSH.
+    pub ssh: bool,
     /// System serial number: where the ephemeral cloud-init finds its seed.
     pub smbios_serial: Option<String>,
     /// A screen to take pictures of.
@@ -128,7 +128,7 @@ impl Machine {
         let mut argv: Vec<OsString> = Vec::new();
         let mut push = |switch: &str, value: OsString| argv.extend([switch.into(), value]);
         push("-name", "deploy-test".into());
-        push("-machine", format!("{},accel={}", machine_type(self.arch), self.accelerator).into());
+        push("-machine", self.machine_option().into());
         push("-cpu", "max".into());
         push("-smp", self.cpus.to_string().into());
         push("-m", format!("{}M", self.memory_mib).into());
@@ -148,7 +148,8 @@ impl Machine {
                 push("-device", device.into());
             }
         }
-        push("-netdev", self.netdev().into());
+        let forward = if self.ssh { ",hostfwd=tcp:127.0.0.1:0-:22" } else { "" };
+        push("-netdev", format!("user,id=net0{forward}").into());
         // No option ROM: nothing shall try the network before the disk.
         push("-device", format!("virtio-net-pci,netdev=net0,mac={MAC},romfile=").into());
         push("-device", "virtio-rng-pci".into());
@@ -162,10 +163,14 @@ impl Machine {
         argv.extend(["-nodefaults".into(), "-no-reboot".into()]);
         argv
     }
+}
 
-    fn netdev(&self) -> String {
-        let forward = self.ssh_port.map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:22"));
-        format!("user,id=net0{}", forward.unwrap_or_default())
+impl Machine {
+    fn machine_option(&self) -> String {
+        // SeaBIOS, and GRUB through it, then speak on the serial port too.
+        let bios = self.arch == Arch::Amd64 && self.flash.is_none();
+        let serial = if bios { ",graphics=off" } else { "" };
+        format!("{},accel={}{serial}", machine_type(self.arch), self.accelerator)
     }
 }
 
@@ -240,7 +245,7 @@ mod tests {
             disks: vec![target_disk(Path::new("/w/disk.qcow2"), bus)],
             serial: "/w/serial.log".into(),
             qmp: "/w/qmp".into(),
-            ssh_port: Some(2222),
+            ssh: true,
             smbios_serial: None,
             screen: true,
         }
@@ -267,7 +272,7 @@ mod tests {
     #[test]
     fn ports_are_on_loopback_and_commas_in_paths_survive() {
         let line = line(&machine(DiskBus::Virtio));
-        assert!(line.contains("hostfwd=tcp:127.0.0.1:2222-:22"), "{line}");
+        assert!(line.contains("hostfwd=tcp:127.0.0.1:0-:22"), "{line}");
         assert!(line.contains("file=/w/a,,b/vars.fd,if=pflash,unit=1,format=qcow2"), "{line}");
     }
 

@@ -34,6 +34,8 @@ pub struct Failure {
     pub fix: Option<String>,
     /// Last lines of the console.
     pub console: Vec<String>,
+    /// Picture of the screen.
+    pub screen: Option<PathBuf>,
 }
 
 /// The whole result.
@@ -102,6 +104,9 @@ fn write_failure(out: &mut std::fmt::Formatter<'_>, failure: &Failure) -> std::f
     writeln!(out, "      stage     | {}: {}", failure.stage, failure.reason)?;
     for (at, line) in failure.console.iter().enumerate() {
         writeln!(out, "      {:<9} | {line}", if at == 0 { "console" } else { "" })?;
+    }
+    if let Some(screen) = &failure.screen {
+        writeln!(out, "      screen    | {}", screen.display())?;
     }
     if let Some(cause) = &failure.cause {
         writeln!(out, "      cause     | {cause}")?;
@@ -174,11 +179,13 @@ mod tests {
             cause: Some("no loader".into()),
             fix: Some("grub-install".into()),
             console: vec!["one".into(), "two".into()],
+            screen: Some("boot.png".into()),
         };
         let text = Report { failure: Some(failure), ..report() }.to_string();
         let expected = "      stage     | boot: the machine stopped
       console   | one
                 | two
+      screen    | boot.png
       cause     | no loader
       try       | grub-install
 ";

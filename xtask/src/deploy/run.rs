@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
     fn boot_and_check(&mut self, progress: Progress<'_>) -> Result<Option<Failure>> {
         self.begin("boot", progress);
         let mut machine = self.machine("boot")?;
-        machine.ssh_port = Some(free_port()?);
+        machine.ssh = true;
         machine.screen = true;
         let result = guest::boot_and_check(self, &machine, progress)?;
         self.end_phase();
@@ -202,7 +202,7 @@ impl<'a> Run<'a> {
             disks: vec![target_disk(&self.work.join("disk.qcow2"), settings.disk)],
             serial: settings.logs.join(format!("{name}.log")),
             qmp: self.work.join(format!("{name}.qmp")),
-            ssh_port: None,
+            ssh: false,
             smbios_serial: None,
             screen: false,
         })
@@ -304,14 +304,6 @@ impl<'a> Run<'a> {
 fn url_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     name.chars().map(|c| if plain(c) { c } else { '_' }).collect()
-}
-
-/// A port that is free now. QEMU takes it a moment later; if somebody is
-/// faster, QEMU says so.
-fn free_port() -> Result<u16> {
-    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))
-        .context("no free port on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
 }
 
 /// A word that no output of a check contains.

@@ -31,11 +31,12 @@ pub fn boot_and_check(
     let table = checks::table(&known);
     let mark = mark()?;
     let script = checks::script(&table, &mark);
-    let port = machine.ssh_port.unwrap_or_default();
+    let port = vm.ssh_port()?;
     loop {
         let last = match ssh::run_as_root(&run.key, port, &known.user, &script, SESSION) {
             Ok(output) => {
                 run.checks = checks::judge(&table, &mark, &output);
+                vm.picture();
                 return Ok(None);
             }
             Err(SshError::Command(text)) => return Ok(Some(vm.failure("login", text))),

@@ -1,30 +1,47 @@
 //! Watches a machine: its console, its life, the clock.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 use super::{Progress, Run};
 use crate::cmd::{Child, Cmd};
 use crate::deploy::console::{Console, Marker};
 use crate::deploy::machine::Machine;
 use crate::deploy::report::Failure;
+use crate::engine::qmp::Qmp;
 use crate::exit::{Coded, Exit};
 use crate::signal::CancelToken;
 
 /// How often console, machine and clock are looked at.
 const TICK: Duration = Duration::from_millis(500);
-/// Lines of the console in a failure.
-const TAIL: usize = 14;
 /// How long a machine may take to end after its last word.
 const POWER_OFF: Duration = Duration::from_secs(180);
 
-/// A running machine with its console.
+/// How long QEMU may take to open its control socket.
+const QMP: Duration = Duration::from_secs(60);
+/// How often QEMU is asked for disk activity while the console is silent.
+const ACTIVITY: Duration = Duration::from_secs(30);
+
+/// A running machine with its console and control socket.
 pub struct Watched {
     child: Child,
     console: Console,
+    qmp: Qmp,
+    screen: Option<PathBuf>,
     start: Instant,
-    last_sign: (u64, usize, Instant),
+    signs: Signs,
+}
+
+/// What grows while a machine lives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Signs {
+    console: u64,
+    requests: usize,
+    disk: u64,
+    changed: Instant,
+    asked: Instant,
 }
 
 impl Watched {
@@ -38,14 +55,32 @@ impl Watched {
             }
             _ => {}
         }
+        let log = run.settings.logs.join("qemu.log");
         let child = Cmd::new(machine.program(), "start the machine")
             .cwd(run.work)
             .args(machine.argv())
-            .log(run.settings.logs.join("qemu.log"))
+            .log(&log)
             .spawn()?;
+        let qmp = Qmp::connect(&machine.qmp, QMP, || child.is_running()).map_err(|error| {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            anyhow!("QEMU did not start: {error}\n{}", said.trim_end())
+        })?;
         let console = Console::new(&machine.serial);
+        let screen = machine.screen.then(|| machine.serial.with_extension("png"));
         let now = Instant::now();
-        Ok(Self { child, console, start: now, last_sign: (0, 0, now) })
+        let signs = Signs { console: 0, requests: 0, disk: 0, changed: now, asked: now };
+        Ok(Self { child, console, qmp, screen, start: now, signs })
+    }
+
+    /// The port on 127.0.0.1 that leads to the guest's SSH.
+    pub fn ssh_port(&mut self) -> Result<u16> {
+        let port = self.qmp.forwarded_port(22)?;
+        port.context("QEMU does not say which port leads to the guest's SSH")
+    }
+
+    /// Keeps a picture of the screen; the machine may have none, or be gone.
+    pub fn picture(&mut self) -> Option<PathBuf> {
+        self.qmp.screendump(&self.screen.clone()?).ok()
     }
 
     /// Waits a moment and returns new lines of the console.
@@ -55,42 +90,59 @@ impl Watched {
             return Err(Coded { exit: Exit::Interrupted, message }.into());
         }
         std::thread::sleep(TICK);
-        self.console.read().context("cannot read the serial console's log")
+        Ok(self.console.read())
     }
 
     /// Why waiting on is useless, if it is.
     pub fn hopeless(&mut self, run: &Run<'_>) -> Option<String> {
         if let Some(cause) = self.console.cause().filter(|cause| cause.fatal) {
-            return Some(format!("the console says \"{}\"", cause.pattern));
+            return Some(cause.meaning.to_owned());
         }
         if !self.child.is_running() {
             return Some("the machine stopped".into());
         }
-        let signs = (self.console.bytes(), run.maas.seen().requests.len());
-        if signs != (self.last_sign.0, self.last_sign.1) {
-            self.last_sign = (signs.0, signs.1, Instant::now());
-        }
         let (limit, silence) = (run.settings.limit, run.settings.silence);
-        if self.last_sign.2.elapsed() > silence {
+        if self.silent_for(run) > silence {
             let minutes = silence.as_secs() / 60;
-            return Some(format!("no sign of life on console and network for {minutes} minutes"));
+            return Some(format!(
+                "no sign of life on console, network and disk for {minutes} minutes"
+            ));
         }
         (self.start.elapsed() > limit)
             .then(|| format!("not done after {} minutes", limit.as_secs() / 60))
     }
 
+    fn silent_for(&mut self, run: &Run<'_>) -> Duration {
+        let mut signs = self.signs;
+        signs.console = self.console.bytes();
+        signs.requests = run.maas.seen().count;
+        if signs.asked.elapsed() > ACTIVITY {
+            signs.asked = Instant::now();
+            // No answer is no sign of life.
+            signs.disk = self.qmp.disk_activity().unwrap_or(signs.disk);
+        }
+        let sum = |signs: &Signs| (signs.console, signs.requests, signs.disk);
+        if sum(&signs) != sum(&self.signs) {
+            signs.changed = Instant::now();
+        }
+        self.signs = signs;
+        signs.changed.elapsed()
+    }
+
     /// A failure with the console's last words.
     pub fn failure(&mut self, stage: &str, reason: impl Into<String>) -> Failure {
-        // What the guest wrote in its last moment; a read error only costs lines.
+        // What the guest writes in its last moment.
         std::thread::sleep(TICK);
-        drop(self.console.read());
+        self.console.read();
+        let screen = self.picture();
         let cause = self.console.cause();
         Failure {
             stage: stage.to_owned(),
             reason: reason.into(),
             cause: cause.map(|cause| cause.meaning.to_owned()),
             fix: cause.map(|cause| cause.fix.to_owned()),
-            console: self.console.tail(TAIL),
+            console: self.console.tail(),
+            screen,
         }
     }
 
