@@ -72,6 +72,8 @@ pub enum Format {
 /// One verb each; its arguments live in its own file.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Deploy an artifact in emulation as MAAS does, boot it, look inside
+    DeployTest(verbs::deploy_test::Args),
     /// Show images and targets
     List(verbs::list::Args),
     /// Say why a rule matters

@@ -33,6 +33,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let context = Context { repo, verbose: global.verbose };
     xtask::cmd::trace(context.verbose > 0);
     match &cli.command {
+        Command::DeployTest(args) => verbs::deploy_test::run(args, &context),
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
         Command::Matrix(args) => verbs::matrix::run(args, &context),

@@ -1,5 +1,6 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
+pub mod deploy_test;
 pub mod explain;
 pub mod list;
 pub mod matrix;
