@@ -86,4 +86,6 @@ pub enum Command {
     Schema(verbs::schema::Args),
     /// Install what builds need and this host lacks
     Setup(verbs::setup::Args),
+    /// Find mistakes before a build does
+    Validate(verbs::validate::Args),
 }

@@ -39,6 +39,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Matrix(args) => verbs::matrix::run(args, &context),
         Command::Plan(args) => verbs::plan::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),
+        Command::Validate(args) => verbs::validate::run(args, &context),
         Command::Setup(args) => verbs::setup::run(args, &context),
     }
 }

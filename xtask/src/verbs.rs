@@ -6,6 +6,7 @@ pub mod list;
 pub mod matrix;
 pub mod plan;
 pub mod schema;
+pub mod validate;
 pub mod setup;
 
 use std::io::Write as _;
