@@ -72,12 +72,20 @@ pub enum Format {
 /// One verb each; its arguments live in its own file.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Deploy an artifact in emulation as MAAS does, boot it, look inside
+    DeployTest(verbs::deploy_test::Args),
     /// Show images and targets
     List(verbs::list::Args),
     /// Say why a rule matters
     Explain(verbs::explain::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
+    /// Print what a build would do, to the last argument; nothing runs
+    Plan(verbs::plan::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
+    /// Install what builds need and this host lacks
+    Setup(verbs::setup::Args),
+    /// Find mistakes before a build does
+    Validate(verbs::validate::Args),
 }

@@ -9,6 +9,10 @@ use xtask::repo::Repo;
 use xtask::verbs::{self, Context};
 
 fn main() -> ExitCode {
+    // OpenSSH's client runs us again to ask for the password of a build's guest.
+    if let Some(code) = xtask::engine::askpass::intercept() {
+        return code;
+    }
     let cli = Cli::parse();
     if let Err(error) = xtask::signal::install() {
         eprintln!("warning: Ctrl-C will not clean up: {error}");
@@ -29,10 +33,14 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let context = Context { repo, verbose: global.verbose };
     xtask::cmd::trace(context.verbose > 0);
     match &cli.command {
+        Command::DeployTest(args) => verbs::deploy_test::run(args, &context),
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
         Command::Matrix(args) => verbs::matrix::run(args, &context),
+        Command::Plan(args) => verbs::plan::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),
+        Command::Validate(args) => verbs::validate::run(args, &context),
+        Command::Setup(args) => verbs::setup::run(args, &context),
     }
 }
 

@@ -1,9 +1,13 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
+pub mod deploy_test;
 pub mod explain;
 pub mod list;
 pub mod matrix;
+pub mod plan;
 pub mod schema;
+pub mod validate;
+pub mod setup;
 
 use std::io::Write as _;
 

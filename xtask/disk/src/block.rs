@@ -1,10 +1,14 @@
 //! Virtual disks as random-access bytes with a map of their holes.
 
+mod open;
+mod qcow2;
 mod raw;
 mod window;
 
 use std::sync::Arc;
 
+pub use self::open::{Format, detect, open, open_as};
+pub use self::qcow2::Qcow2;
 pub use self::raw::Raw;
 pub use self::window::Window;
 

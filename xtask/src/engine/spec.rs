@@ -417,6 +417,10 @@ pub struct Ssh {
     pub password: Option<String>,
     /// `ssh_private_key_file`, relative to the template directory.
     pub private_key_file: Option<PathBuf>,
+    /// `temporary_key_pair_type` and `temporary_key_pair_bits` (0: default), for
+    /// a source with neither password nor key. Default `rsa`, which the oldest
+    /// guests know too.
+    pub temporary_key: (String, u32),
     /// `ssh_port` in the guest. Default 22.
     pub port: u16,
     /// `ssh_timeout` until the first login; `None` is for ever. Default 5 min.
@@ -441,6 +445,7 @@ impl Ssh {
             username: username.to_owned(),
             password: None,
             private_key_file: None,
+            temporary_key: ("rsa".into(), 0),
             port: 22,
             timeout: Some(Duration::from_secs(5 * 60)),
             handshake_attempts: Some(10),

@@ -1,0 +1,1 @@
+//! Base disks made from a package mirror.
