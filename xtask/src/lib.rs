@@ -9,6 +9,7 @@ pub mod build;
 pub mod catalog;
 pub mod cli;
 pub mod cmd;
+pub mod contract;
 pub mod date;
 pub mod deploy;
 pub mod engine;
