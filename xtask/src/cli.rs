@@ -74,6 +74,8 @@ pub enum Format {
 pub enum Command {
     /// Show images and targets
     List(verbs::list::Args),
+    /// Say whether this host can build, and what helps if not
+    Doctor(verbs::doctor::Args),
     /// Say why a rule matters
     Explain(verbs::explain::Args),
     /// Print the CI matrix

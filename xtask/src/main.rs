@@ -29,6 +29,9 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let context = Context { repo, verbose: global.verbose };
     xtask::cmd::trace(context.verbose > 0);
     match &cli.command {
+        Command::Doctor(args) => {
+            verbs::doctor::run(args, &context, &|_| anyhow::bail!("not planned yet"))
+        }
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
         Command::Matrix(args) => verbs::matrix::run(args, &context),

@@ -1,5 +1,6 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
+pub mod doctor;
 pub mod explain;
 pub mod list;
 pub mod matrix;
