@@ -84,4 +84,10 @@ pub enum Command {
     Schema(verbs::schema::Args),
     /// Install what builds need and this host lacks
     Setup(verbs::setup::Args),
+    /// Remove what builds left, and downloaded media
+    Clean(verbs::clean::Args),
+    /// Print tab completion for a shell
+    Completions(verbs::completions::Args),
+    /// Run what CI runs: lints, tests, validation, a build, a deployment
+    Test(verbs::test::Args),
 }

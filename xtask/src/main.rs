@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use xtask::cli::{Cli, Command};
 use xtask::exit::{self, Exit};
 use xtask::repo::Repo;
@@ -29,6 +29,9 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let context = Context { repo, verbose: global.verbose };
     xtask::cmd::trace(context.verbose > 0);
     match &cli.command {
+        Command::Clean(args) => verbs::clean::run(args, &context),
+        Command::Completions(args) => verbs::completions::run(args, &mut Cli::command()),
+        Command::Test(args) => verbs::test::run(args, &context),
         Command::Doctor(args) => {
             verbs::doctor::run(args, &context, &|_| anyhow::bail!("not planned yet"))
         }

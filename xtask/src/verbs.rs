@@ -1,11 +1,14 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
+pub mod clean;
+pub mod completions;
 pub mod doctor;
 pub mod explain;
 pub mod list;
 pub mod matrix;
 pub mod schema;
 pub mod setup;
+pub mod test;
 
 use std::io::Write as _;
 
