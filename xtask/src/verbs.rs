@@ -1,6 +1,9 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
 pub mod deploy_test;
+pub mod clean;
+pub mod completions;
+pub mod doctor;
 pub mod explain;
 pub mod list;
 pub mod matrix;
@@ -8,6 +11,7 @@ pub mod plan;
 pub mod schema;
 pub mod validate;
 pub mod setup;
+pub mod test;
 
 use std::io::Write as _;
 
