@@ -6,6 +6,7 @@ pub mod diagnose;
 pub mod fingerprint;
 pub mod json;
 pub mod machine;
+pub mod needs;
 pub mod template;
 
 use std::collections::BTreeMap;
@@ -206,9 +207,8 @@ impl Resolver {
         evaluated: &Evaluated,
         source: &BuildSource,
     ) -> Result<Plan, Vec<Finding>> {
-        let text = |name: &str| {
-            source.body.string(name).map_err(|d| diagnose::findings(&self.root, &[d]))
-        };
+        let text =
+            |name: &str| source.body.string(name).map_err(|d| diagnose::findings(&self.root, &[d]));
         Ok(Plan {
             version: 1,
             target: target.id.clone(),

@@ -5,6 +5,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
@@ -16,9 +17,12 @@ use super::{Context, print, selected};
 use crate::catalog::Target;
 use crate::cli::{Format, Targets};
 use crate::exit::Exit;
+use crate::finding::Findings;
 use crate::host::kvm::Freshness;
 use crate::host::needs::{Level, Needs, Problem, missing};
 use crate::host::{self, Host};
+use crate::pipeline::Preparation;
+use crate::plan;
 
 /// What to look at, and how it is printed.
 #[derive(Debug, clap::Args)]
@@ -70,21 +74,23 @@ impl Diagnosis {
     }
 }
 
-/// Probes and prints. `needs` tells what a target needs, from its plan; a
-/// target without a plan is reported as such.
+/// Probes and prints; a target whose plan cannot be made is reported as such.
 ///
 /// # Errors
 /// An unknown target, or standard output that cannot be written.
-pub fn run(
-    args: &Args,
-    context: &Context,
-    needs: &dyn Fn(&Target) -> Result<Needs>,
-) -> Result<Exit> {
+pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let repo = &context.repo;
+    let preparation = RefCell::new(Preparation::new(repo, None));
+    let needs = |target: &Target| -> Result<Needs> {
+        let options = plan::Options::default();
+        let resolved = preparation.borrow_mut().canonical(target, &options);
+        let resolved = resolved.map_err(|findings| anyhow::Error::from(Findings(findings)))?;
+        Ok(plan::needs::needs(target, &resolved))
+    };
     let options = host::Options::new(&repo.out, &repo.media, Some(Freshness::RecheckFailure));
     let host = host::probe(&options);
     let chosen = !args.targets.targets.is_empty() || args.targets.all;
-    let targets = examine(args, context, &host, needs)?;
+    let targets = examine(args, context, &host, &needs)?;
     let checks = checks::general(&host);
     let diagnosis = Diagnosis { host, checks, targets, chosen };
     match (args.format, args.report) {
