@@ -2,6 +2,7 @@
 
 mod assign;
 mod build;
+mod console;
 mod dynamic;
 mod load;
 mod locals;
