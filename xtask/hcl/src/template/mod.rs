@@ -24,6 +24,8 @@ use crate::syntax::ast::Body;
 use crate::template::session::Session;
 use crate::value::{Str, Value};
 
+pub use crate::template::console::Console;
+
 /// A parsed template directory. Clones share the parsed files.
 #[derive(Clone, Debug)]
 pub struct Template {
