@@ -1,7 +1,7 @@
 //! What a function is, and how one is called: the checks that cty makes around
 //! every function body.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::ErrorKind;
@@ -25,7 +25,15 @@ pub struct Context<'a> {
     pub impure: Impure,
     /// Every file or directory that was looked at.
     pub reads: RefCell<BTreeSet<PathBuf>>,
+    /// Work done so far, against runaway loops.
+    pub steps: Cell<u64>,
 }
+
+/// Expressions that one evaluation may visit; a large template visits 10,000.
+pub const MAX_STEPS: u64 = 5_000_000;
+
+/// Longest string (bytes) that a template may build.
+pub const MAX_STRING_BYTES: usize = 64 << 20;
 
 /// Whether `timestamp`, `uuidv4`, `bcrypt` and the like are real.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +113,12 @@ impl Context<'_> {
                  filesha256) to obtain file hashing results instead"
             ))
         })
+    }
+
+    /// Counts a step; false once there were too many.
+    pub(crate) fn step(&self) -> bool {
+        self.steps.set(self.steps.get().saturating_add(1));
+        self.steps.get() <= MAX_STEPS
     }
 
     /// Remembers that a result depends on this file or directory.
