@@ -11,6 +11,8 @@ root=$1
 
 printf '%s\n' "$SOURCES" >"$root/etc/apt/sources.list"
 rm -f "$root"/etc/apt/sources.list.d/0000*.list
+# The options of this run, the host's proxy among them.
+rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap"
 echo debian >"$root/etc/hostname"
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
 : >"$root/etc/machine-id"
