@@ -76,6 +76,10 @@ pub enum Command {
     List(verbs::list::Args),
     /// Say why a rule matters
     Explain(verbs::explain::Args),
+    /// Print the CI matrix
+    Matrix(verbs::matrix::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
+    /// Install what builds need and this host lacks
+    Setup(verbs::setup::Args),
 }

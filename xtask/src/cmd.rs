@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub use child::Child;
+pub use child::{Child, Probe};
 pub use display::shell_quote;
 pub use error::{CmdError, Failure};
 pub use packages::debian_package;
@@ -65,6 +65,7 @@ enum Stdin {
     #[default]
     Null,
     Bytes(Vec<u8>),
+    File(PathBuf),
 }
 
 /// How a child's life is tied to ours.
@@ -195,6 +196,12 @@ impl Cmd {
         self
     }
 
+    /// Gives the child this file as its standard input.
+    pub fn stdin_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.stdin = Stdin::File(path.as_ref().to_path_buf());
+        self
+    }
+
     /// Appends the child's output to this file; its directory must exist.
     pub fn log(mut self, path: impl AsRef<Path>) -> Self {
         self.log = Some(path.as_ref().to_path_buf());
@@ -281,7 +288,8 @@ impl Cmd {
 
     fn announce(&self) {
         if TRACE.load(Ordering::Relaxed) {
-            eprintln!("+ {self}    (in {})", self.cwd.display());
+            let text = display::masked_text(&self.to_string(), &self.secrets);
+            eprintln!("+ {text}    (in {})", self.cwd.display());
         }
     }
 

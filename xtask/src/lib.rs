@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod cli;
 pub mod cmd;
 pub mod date;
+pub mod engine;
 pub mod exit;
 pub mod finding;
 pub mod host;

@@ -31,7 +31,9 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
+        Command::Matrix(args) => verbs::matrix::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),
+        Command::Setup(args) => verbs::setup::run(args, &context),
     }
 }
 

@@ -2,7 +2,9 @@
 
 pub mod explain;
 pub mod list;
+pub mod matrix;
 pub mod schema;
+pub mod setup;
 
 use std::io::Write as _;
 

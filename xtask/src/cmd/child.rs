@@ -37,9 +37,13 @@ pub(super) fn start(cmd: &Cmd, stdout: Stdio, stderr: Stdio) -> Result<Child, Cm
     if cmd.cancel.is_set() {
         return Err(CmdError::new(cmd, Failure::Interrupted));
     }
-    let stdin = match cmd.stdin {
+    let stdin = match &cmd.stdin {
         Stdin::Null => Stdio::null(),
         Stdin::Bytes(_) => Stdio::piped(),
+        Stdin::File(path) => std::fs::File::open(path).map(Stdio::from).map_err(|source| {
+            let text = format!("cannot open its input {}: {source}", path.display());
+            CmdError::new(cmd, Failure::CouldNotStart(text))
+        })?,
     };
     let inner = spawn::group(cmd, Streams { stdin, stdout, stderr })
         .map_err(|source| CmdError::from_spawn(cmd, &source))?;
@@ -99,13 +103,14 @@ impl Child {
         thread.map(drop).map_err(|source| CmdError::from_spawn(&self.cmd, &source))
     }
 
+    /// A handle that tells whether the child runs, for a thread that watches.
+    pub fn probe(&self) -> Probe {
+        Probe { pid: self.group }
+    }
+
     /// Whether the leader is still running. Its group is intact either way.
     pub fn is_running(&self) -> bool {
-        let Some(pid) = self.group else { return false };
-        // NOWAIT leaves the zombie, so its group id cannot be given to others
-        // before `finish` has killed what is left of the group.
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        matches!(rustix::process::waitid(WaitId::Pid(pid), options), Ok(None))
+        self.probe().is_running()
     }
 
     /// Waits until the child ends, the time is over or cancellation is asked for.
@@ -178,6 +183,23 @@ impl Child {
             spawn::forget(group);
         }
         status
+    }
+}
+
+/// Tells whether a child runs; does not keep it alive, does not reap it.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe {
+    pid: Option<Pid>,
+}
+
+impl Probe {
+    /// Whether the child has neither ended nor been reaped.
+    pub fn is_running(&self) -> bool {
+        let Some(pid) = self.pid else { return false };
+        // NOWAIT leaves the zombie, so its group id cannot be given to others
+        // before `finish` has killed what is left of the group.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        matches!(rustix::process::waitid(WaitId::Pid(pid), options), Ok(None))
     }
 }
 

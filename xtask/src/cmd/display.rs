@@ -57,6 +57,11 @@ pub(super) fn masked<'a>(line: &'a [u8], secrets: &[Vec<u8>]) -> Cow<'a, [u8]> {
     line
 }
 
+/// The same for text.
+pub(super) fn masked_text(text: &str, secrets: &[Vec<u8>]) -> String {
+    String::from_utf8_lossy(&masked(text.as_bytes(), secrets)).into_owned()
+}
+
 /// `None` if `secret`, which is not empty, does not occur.
 fn replace_all(line: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
     let mut changed = Vec::new();

@@ -65,7 +65,8 @@ pub(super) fn stream(cmd: &Cmd, mut on_line: impl FnMut(Line<'_>)) -> Result<i32
     let mut log = cmd.open_log()?;
     let mut tail = VecDeque::new();
     if let Some(log) = &mut log {
-        write_log(cmd, log, format!("$ {cmd}").as_bytes())?;
+        let header = format!("$ {cmd}");
+        write_log(cmd, log, &masked(header.as_bytes(), &cmd.secrets))?;
     }
     let mut child = child::start(cmd, Stdio::piped(), Stdio::piped())?;
     let events = readers(cmd, &mut child, read_lines)?;
