@@ -78,6 +78,8 @@ pub enum Command {
     Explain(verbs::explain::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
+    /// Make and verify what builds start from
+    Media(verbs::media::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
     /// Install what builds need and this host lacks

@@ -3,6 +3,7 @@
 pub mod explain;
 pub mod list;
 pub mod matrix;
+pub mod media;
 pub mod schema;
 pub mod setup;
 

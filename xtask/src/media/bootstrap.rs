@@ -206,7 +206,7 @@ fn check_host(plan: &Plan) -> Result<(), MediaError> {
             plan.arch.name()
         ));
     }
-    if problems.is_empty() { Ok(()) } else { Err(MediaError::Tool(problems.join("\n"))) }
+    if problems.is_empty() { Ok(()) } else { Err(MediaError::Host(problems.join("\n"))) }
 }
 
 /// Whether the kernel hands programs of this architecture to an emulator.
