@@ -6,6 +6,8 @@
 //! directory with the qemu plugin) each of them is also given to `packer init`
 //! and `packer validate`; without it that part is printed as skipped.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
