@@ -41,6 +41,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
         Command::Matrix(args) => verbs::matrix::run(args, &context),
+        Command::Media(args) => verbs::media::run(args, &context),
         Command::Plan(args) => verbs::plan::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),
         Command::Setup(args) => verbs::setup::run(args, &context),

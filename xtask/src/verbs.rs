@@ -8,6 +8,7 @@ pub mod explain;
 pub mod list;
 pub mod matrix;
 pub mod plan;
+pub mod media;
 pub mod schema;
 pub mod setup;
 pub mod test;
