@@ -13,6 +13,7 @@ console, with marker lines that the host waits for:
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -45,6 +46,7 @@ class Deployment:
 
     def run(self):
         """All stages."""
+        self.prepare()
         self.begin("partition")
         sys.path.insert(0, HERE)
         from storage import Storage
@@ -63,6 +65,17 @@ class Deployment:
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
         self.begin("unmount")
         storage.release()
+
+    def prepare(self):
+        """Install what the ephemeral system lacks and MAAS's own would have."""
+        needs = self.plan.get("needs", {})
+        absent = sorted({package for tool, package in needs.items() if not shutil.which(tool)})
+        if absent:
+            self.begin("packages")
+            self.command(["apt-get", "--quiet", "update"])
+            env = dict(self.env, DEBIAN_FRONTEND="noninteractive")
+            self.command(["apt-get", "--quiet", "--yes", "--no-install-recommends", "install", *absent],
+                         "installing packages in the ephemeral system", env)
 
     def write_state(self, storage):
         """The files and the environment that hooks are given."""
@@ -89,10 +102,10 @@ class Deployment:
             "PYTHONDONTWRITEBYTECODE": "1",
         })
 
-    def command(self, command, what=None):
+    def command(self, command, what=None, env=None):
         """Run with the hook environment; a failure ends the deployment."""
         print("+", command, flush=True)
-        done = subprocess.run(command, env=self.env, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, env=env or self.env, check=False, stdin=subprocess.DEVNULL)
         if done.returncode:
             name = what or " ".join(command)
             raise RuntimeError(f"{name} exited with {done.returncode}")

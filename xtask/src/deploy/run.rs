@@ -134,7 +134,12 @@ impl<'a> Run<'a> {
             layout: self.settings.layout,
             firmware: self.settings.firmware,
         };
-        json!({ "config": config::curtin(&inputs) })
+        // Programs that MAAS's ephemeral system has and a small base disk may lack.
+        let needs = match self.settings.layout {
+            Layout::Flat => json!({}),
+            Layout::Lvm => json!({ "vgcreate": "lvm2" }),
+        };
+        json!({ "config": config::curtin(&inputs), "needs": needs })
     }
 
     fn make_disks(&self) -> Result<()> {

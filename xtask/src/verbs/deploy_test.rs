@@ -110,6 +110,7 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
     let repo = &context.repo;
     let host = host::probe(&host::Options::new(&repo.out, &repo.media, Some(Freshness::Cached)));
     need_tools(&host, arch)?;
+    need_space(&host, &artifact.file)?;
     Ok(Settings {
         artifact: artifact.file,
         arch,
@@ -143,6 +144,24 @@ fn need_tools(host: &Host, arch: Arch) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Bytes that the disks of a run grow to besides the unpacked image: initrds,
+/// packages and logs of the two systems (measured 1.1 GiB with Debian 13).
+const OVERHEAD: u64 = 2 << 30;
+
+/// A compressed image unpacks to two to four times its size.
+fn need_space(host: &Host, artifact: &Path) -> Result<()> {
+    let needed = std::fs::metadata(artifact)?.len().saturating_mul(4).saturating_add(OVERHEAD);
+    match host.space.iter().find(|space| space.role == "out") {
+        Some(space) if space.free < needed => Err(Coded::host(format!(
+            "{} has {} MiB free, this test needs about {} MiB for its disks\n  hint: cargo xtask clean, or --out DIR",
+            space.path.display(),
+            space.free >> 20,
+            needed >> 20
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
