@@ -82,6 +82,8 @@ pub enum Command {
     Plan(verbs::plan::Args),
     /// Find mistakes before a build does
     Validate(verbs::validate::Args),
+    /// Build targets: media, VM, pack, check
+    Build(verbs::build::Args),
     /// Fetch, verify or bootstrap what builds start from
     Media(verbs::media::Args),
     /// Deploy an artifact in emulation as MAAS does, boot it, look inside
