@@ -1,0 +1,121 @@
+//! The ext4 reader against the kernel: same image, same tree, field by field.
+//!
+//! The reference asks the kernel through a loop mount for what GNU `tar` asks
+//! it (lstat, read, readlink, getxattr, SEEK_DATA) and for more (inode
+//! numbers, all times). Needs root; see `support::mount` for why it never skips.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+
+mod support;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use disk_image::block::Raw;
+use disk_image::ext4::Ext4;
+use support::manifest::{assert_same, of_kernel, of_reader};
+use support::mount::Mount;
+use support::oddities::{Capacity, fill};
+use support::{image, manifest};
+
+// mke2fs would choose 1 KiB blocks for images this small: the block size is
+// always given.
+const MODERN: Capacity = Capacity {
+    block: 4096,
+    fallocate: true,
+    large_xattrs: false,
+    entries: 2000,
+    sparse: 200 << 20,
+};
+const SMALL_BLOCKS: Capacity = Capacity { block: 1024, ..MODERN };
+
+fn read(image: &Path) -> manifest::Manifest {
+    let disk = Arc::new(Raw::open(image).unwrap());
+    of_reader(&Ext4::open(disk).unwrap())
+}
+
+/// Fills a fresh file system through the kernel, then compares.
+fn round(options: &str, capacity: Capacity) {
+    let dir = image::scratch();
+    let path = image::make(dir.path(), 160, options);
+    fill(Mount::new(&path, 0, "rw").path(), capacity);
+    let kernel = of_kernel(Mount::new(&path, 0, "ro").path());
+    let count = assert_same(options, &kernel, &read(&path));
+    println!("{options}: {count} entries");
+}
+
+#[test]
+fn kernel_agrees_on_default_features() {
+    round("-t ext4 -b 4096", Capacity { entries: 20_000, sparse: 3 << 30, ..MODERN });
+}
+
+/// Without this, the comparison could not tell unwritten extents from written ones.
+#[test]
+fn kernel_agrees_although_unwritten_extents_hold_deleted_data() {
+    let dir = image::scratch();
+    let path = image::make(dir.path(), 160, "-t ext4 -b 4096");
+    fill(Mount::new(&path, 0, "rw").path(), MODERN);
+    let command = ["-R", "blocks /unwritten/all"].map(OsStr::new);
+    let blocks = image::run("debugfs", &[command[0], command[1], path.as_os_str()]);
+    let disk = fs::read(&path).unwrap();
+    let deleted = blocks.split_whitespace().filter(|block| {
+        let at = block.parse::<usize>().unwrap() * 4096;
+        disk[at..at + 4096] == *b"secret! ".repeat(512)
+    });
+    let deleted = deleted.count();
+    assert!(deleted > 1000, "only {deleted} blocks hold what was deleted");
+    let kernel = of_kernel(Mount::new(&path, 0, "ro").path());
+    assert_same("unwritten", &kernel, &read(&path));
+}
+
+#[test]
+fn kernel_agrees_on_ext3() {
+    round("-t ext3 -b 4096", Capacity { fallocate: false, ..MODERN });
+}
+
+#[test]
+fn kernel_agrees_on_ext3_with_small_blocks() {
+    // 3 GiB reaches the triple indirect blocks, which start at 64 MiB here.
+    round("-t ext3 -b 1024", Capacity { fallocate: false, sparse: 3 << 30, ..SMALL_BLOCKS });
+}
+
+#[test]
+fn kernel_agrees_on_ext2() {
+    round("-t ext2 -b 2048 -I 128", Capacity { fallocate: false, block: 2048, ..MODERN });
+}
+
+#[test]
+fn kernel_agrees_on_small_blocks() {
+    round("-t ext4 -b 1024", Capacity { entries: 20_000, ..SMALL_BLOCKS });
+}
+
+#[test]
+fn kernel_agrees_on_inline_data() {
+    round("-t ext4 -b 4096 -O inline_data -I 256", MODERN);
+    round("-t ext4 -O inline_data,^metadata_csum -I 1024 -b 1024", SMALL_BLOCKS);
+}
+
+#[test]
+fn kernel_agrees_on_attribute_inodes() {
+    let capacity = Capacity { large_xattrs: true, ..MODERN };
+    let features = "ea_inode,inline_data,orphan_file,metadata_csum_seed,large_dir";
+    round(&format!("-t ext4 -b 4096 -O {features}"), capacity);
+}
+
+#[test]
+fn kernel_agrees_without_64bit_and_checksums() {
+    round("-t ext4 -b 4096 -O ^64bit,^metadata_csum,uninit_bg,^flex_bg", MODERN);
+    round(
+        "-t ext4 -b 4096 -O ^64bit,^metadata_csum,^uninit_bg,^dir_index,^filetype -I 128",
+        MODERN,
+    );
+}
+
+#[test]
+fn kernel_agrees_on_bigalloc_and_meta_bg() {
+    round("-t ext4 -b 4096 -O bigalloc -C 65536", MODERN);
+    round("-t ext4 -O meta_bg,^resize_inode -b 1024", SMALL_BLOCKS);
+    round("-t ext4 -O bigalloc,meta_bg,^resize_inode -b 1024 -C 16384", SMALL_BLOCKS);
+}
