@@ -52,7 +52,11 @@ impl Preparation {
     ///
     /// # Errors
     /// Everything wrong with the template for this target.
-    pub fn resolve(&mut self, target: &Target, options: &Options) -> Result<Resolved, Vec<Finding>> {
+    pub fn resolve(
+        &mut self,
+        target: &Target,
+        options: &Options,
+    ) -> Result<Resolved, Vec<Finding>> {
         self.resolver.load(target)?;
         let place = self.place(target);
         self.resolver.resolve(target, options, Some(&place))
@@ -62,7 +66,11 @@ impl Preparation {
     ///
     /// # Errors
     /// As [`Self::resolve`].
-    pub fn canonical(&mut self, target: &Target, options: &Options) -> Result<Resolved, Vec<Finding>> {
+    pub fn canonical(
+        &mut self,
+        target: &Target,
+        options: &Options,
+    ) -> Result<Resolved, Vec<Finding>> {
         self.resolver.load(target)?;
         self.resolver.resolve(target, options, None)
     }

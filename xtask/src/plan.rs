@@ -206,9 +206,8 @@ impl Resolver {
         evaluated: &Evaluated,
         source: &BuildSource,
     ) -> Result<Plan, Vec<Finding>> {
-        let text = |name: &str| {
-            source.body.string(name).map_err(|d| diagnose::findings(&self.root, &[d]))
-        };
+        let text =
+            |name: &str| source.body.string(name).map_err(|d| diagnose::findings(&self.root, &[d]));
         Ok(Plan {
             version: 1,
             target: target.id.clone(),

@@ -6,8 +6,8 @@ pub mod list;
 pub mod matrix;
 pub mod plan;
 pub mod schema;
-pub mod validate;
 pub mod setup;
+pub mod validate;
 
 use std::io::Write as _;
 

@@ -7,7 +7,12 @@
 //! XTASK_TEST_BASE=debian-12-amd64.qcow2 cargo test -p xtask --test engine -- --ignored
 //! ```
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test panics to fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test panics to fail"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

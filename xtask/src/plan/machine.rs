@@ -25,7 +25,11 @@ pub struct Size {
 /// A value of the wrong type, with its place.
 pub fn size(body: &Body) -> Result<Size, Diagnostic> {
     let number = |name: &str, default: u64| {
-        Ok(body.int(name)?.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(default))
+        Ok(body
+            .int(name)?
+            .and_then(|n| u64::try_from(n).ok())
+            .filter(|n| *n > 0)
+            .unwrap_or(default))
     };
     let text = body.string("disk_size")?.unwrap_or_else(|| DEFAULT_DISK.into());
     let disk = bytes(&text).ok_or_else(|| {

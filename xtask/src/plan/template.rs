@@ -40,7 +40,11 @@ pub fn load(root: &Path, dir: &Path) -> Result<Template, Vec<Finding>> {
 ///
 /// # Errors
 /// Everything wrong for these values.
-pub fn evaluate(template: &Template, dir: &Path, values: &Values) -> Result<Evaluated, Vec<Diagnostic>> {
+pub fn evaluate(
+    template: &Template,
+    dir: &Path,
+    values: &Values,
+) -> Result<Evaluated, Vec<Diagnostic>> {
     let mut inputs = Inputs::new(dir, PACKER_VERSION);
     inputs.vars.clone_from(&values.vars);
     inputs.var_files.clone_from(&values.var_files);

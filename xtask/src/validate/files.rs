@@ -67,7 +67,8 @@ pub fn missing(root: &Path, named: &[(PathBuf, Span)]) -> Vec<Finding> {
 /// REF002: files of the image directory that no target reads or names.
 #[must_use]
 pub fn unused(root: &Path, dir: &Path, used: &BTreeSet<PathBuf>) -> Vec<Finding> {
-    let is_used = |path: &Path| path.ancestors().take_while(|a| *a != dir).any(|a| used.contains(a));
+    let is_used =
+        |path: &Path| path.ancestors().take_while(|a| *a != dir).any(|a| used.contains(a));
     let files = WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(|entry| {
         let name = entry.file_name().to_string_lossy();
         !(entry.depth() == 1 && (OTHERS.contains(&&*name) || name.starts_with("output-")))
@@ -101,7 +102,10 @@ fn is_known(path: &Path) -> bool {
 #[must_use]
 pub fn runnable(root: &Path, dir: &Path) -> Vec<Finding> {
     let files = WalkDir::new(dir).sort_by_file_name().into_iter().flatten();
-    files.filter(|e| e.file_type().is_file()).filter_map(|e| check_run(root, dir, e.path())).collect()
+    files
+        .filter(|e| e.file_type().is_file())
+        .filter_map(|e| check_run(root, dir, e.path()))
+        .collect()
 }
 
 fn check_run(root: &Path, dir: &Path, path: &Path) -> Option<Finding> {
