@@ -6,6 +6,7 @@ pub mod diagnose;
 pub mod fingerprint;
 pub mod json;
 pub mod machine;
+pub mod needs;
 pub mod template;
 
 use std::collections::BTreeMap;

@@ -202,6 +202,9 @@ fn unify_values(values: Vec<Value>, lossy: bool) -> Result<Vec<Value>, ConvertEr
     if values.is_empty() {
         return Ok(values);
     }
+    if values.is_empty() {
+        return Ok(values);
+    }
     let types: Vec<Type> = values.iter().map(|value| value.ty().clone()).collect();
     let Some(unified) = unify_with(&types, lossy) else {
         let message = "cannot find a common base type for all elements";

@@ -1,5 +1,9 @@
 //! Compares our answers with those of a real `packer console`.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "this is a test")]
+
+mod compare;
+mod console;
 mod fixture;
 mod record;
 
