@@ -1,11 +1,18 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
+pub mod clean;
+pub mod completions;
+pub mod deploy_test;
+pub mod doctor;
 pub mod explain;
 pub mod list;
 pub mod matrix;
 pub mod media;
+pub mod plan;
 pub mod schema;
 pub mod setup;
+pub mod test;
+pub mod validate;
 
 use std::io::Write as _;
 

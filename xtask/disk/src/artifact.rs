@@ -1,6 +1,7 @@
 //! Reads artifacts back: what is in them, as an [`Index`].
 
 mod archive;
+mod disk;
 mod facts;
 mod fingerprint;
 mod index;

@@ -13,6 +13,8 @@ mod watch;
 
 use std::path::PathBuf;
 
+pub(crate) use root::index_disk;
+
 pub use archive::Totals;
 pub use overlay::AddTree;
 pub use root::RootSelector;

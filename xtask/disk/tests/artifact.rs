@@ -27,7 +27,7 @@ fn archive(root: &Path, dir: &Path, flags: &[&str]) -> PathBuf {
 }
 
 fn open(path: &Path) -> disk_image::Result<Artifact> {
-    read(path, Options { fingerprints: true, cancel: None })
+    read(path, Options { fingerprints: true, ..Options::default() })
 }
 
 /// Fingerprints differ only where content does.

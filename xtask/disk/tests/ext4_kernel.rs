@@ -8,6 +8,8 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,6 +49,25 @@ fn round(options: &str, capacity: Capacity) {
 #[test]
 fn kernel_agrees_on_default_features() {
     round("-t ext4 -b 4096", Capacity { entries: 20_000, sparse: 3 << 30, ..MODERN });
+}
+
+/// Without this, the comparison could not tell unwritten extents from written ones.
+#[test]
+fn kernel_agrees_although_unwritten_extents_hold_deleted_data() {
+    let dir = image::scratch();
+    let path = image::make(dir.path(), 160, "-t ext4 -b 4096");
+    fill(Mount::new(&path, 0, "rw").path(), MODERN);
+    let command = ["-R", "blocks /unwritten/all"].map(OsStr::new);
+    let blocks = image::run("debugfs", &[command[0], command[1], path.as_os_str()]);
+    let disk = fs::read(&path).unwrap();
+    let deleted = blocks.split_whitespace().filter(|block| {
+        let at = block.parse::<usize>().unwrap() * 4096;
+        disk[at..at + 4096] == *b"secret! ".repeat(512)
+    });
+    let deleted = deleted.count();
+    assert!(deleted > 1000, "only {deleted} blocks hold what was deleted");
+    let kernel = of_kernel(Mount::new(&path, 0, "ro").path());
+    assert_same("unwritten", &kernel, &read(&path));
 }
 
 #[test]

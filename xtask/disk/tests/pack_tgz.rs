@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use disk_image::artifact::{Options, read};
 use disk_image::gzip;
 use disk_image::pack::{AddTree, PackRequest, Packed, RootSelector, Watch, pack};
 use disk_image::policy::{Kind, STANDARD};
@@ -99,6 +100,7 @@ fn clean_up_happens_in_the_stream_and_is_reported() {
     let text = |path: &str| fs::read_to_string(out.path().join(path));
     assert_eq!(text("etc/machine-id").unwrap(), "");
     assert_eq!(text("etc/fstab").unwrap(), "");
+    assert_eq!(text("etc/iscsi/initiatorname.iscsi").unwrap(), "GenerateName=yes\n");
     // Another name of the same inode is another file, and not cleaned.
     assert!(text("usr/fstab-copy").unwrap().starts_with("UUID=x"));
     assert_eq!(text("var/log/syslog").unwrap(), "");
@@ -184,6 +186,25 @@ fn a_whole_disk_round_trips() {
     // Nothing is cleaned, but what should have been is told; fstab may stay.
     assert!(packed.changes.iter().any(|change| change.rule == "machine-id"));
     assert!(packed.changes.iter().all(|change| change.rule != "fstab"));
+}
+
+#[test]
+fn a_whole_disk_reads_back_like_its_archive() {
+    let bench = bench(packing::make_root);
+    let image = bench.dir.path().join("root.img");
+    fs::rename(&bench.disk, &image).unwrap();
+    packing::make_disk(&bench.disk, &[(1, ROOT, &image)]);
+    let tgz = PackRequest { keep: all_rules(), ..bench.request("x.tar.gz") };
+    let ddgz = PackRequest { kind: Kind::Ddgz, ..bench.request("x.dd.gz") };
+    bench.pack(&tgz).unwrap();
+    bench.pack(&ddgz).unwrap();
+    let options = Options { fingerprints: true, temp: Some(bench.dir.path()), cancel: None };
+    let (archive, disk) =
+        (read(&tgz.output, options).unwrap(), read(&ddgz.output, options).unwrap());
+    assert_eq!((archive.kind, disk.kind), (Kind::Tgz, Kind::Ddgz));
+    assert_eq!(disk.root.as_deref(), Ok("partition 1 (ext4)"));
+    let (a, b): (Vec<_>, Vec<_>) = (archive.index.iter().collect(), disk.index.iter().collect());
+    assert_eq!(a, b);
 }
 
 const ROOT: &str = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709";

@@ -183,11 +183,9 @@ fn snapshots_bitmaps_and_unclean_images_read_as_they_are() {
 
 #[test]
 fn what_cannot_be_read_is_named() {
-    for (options, expected) in [
-        ("-o extended_l2=on", "subclusters"),
-        ("-o data_file=DIR/data.raw", "external file"),
-        ("--object secret,id=s,data=pass -o encrypt.format=luks,encrypt.key-secret=s", "encrypted"),
-    ] {
+    for (options, expected) in
+        [("-o extended_l2=on", "subclusters"), ("-o data_file=DIR/data.raw", "external file")]
+    {
         let dir = image::scratch();
         let options = options.replace("DIR", &dir.path().display().to_string());
         let error = open(&scratch_image(dir.path(), &options, MIB)).err().unwrap();
@@ -216,7 +214,8 @@ fn patch(image: &Path, at: usize, change: impl FnOnce(u64) -> u64) {
 #[test]
 fn damaged_and_hostile_headers_are_errors() {
     let size_and_bits = |bits: u64, size: u32| (bits << 32) | u64::from(size);
-    let hostile: [(usize, u64, &str); 9] = [
+    let hostile: [(usize, u64, &str); 10] = [
+        (32, (2 << 32) | 1, "the image is encrypted"),
         (72, 2, "marked the image as corrupt"),
         (72, 1 << 40, "feature bit 40"),
         (24, 1 << 60, "level 1 entries"),

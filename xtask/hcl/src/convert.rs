@@ -8,7 +8,7 @@ use crate::number::Number;
 use crate::quote::quote;
 use crate::types::{ObjectType, Str, Type};
 use crate::unify::unify_with;
-use crate::value::{Data, Value};
+use crate::value::{Data, Unknown, Value};
 
 /// Why a value cannot be converted, in cty's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub(crate) fn apply(value: &Value, want: &Type, lossy: bool) -> Result<Value, Co
     let converted = match value.data() {
         Data::Unknown(unknown) => {
             let ty = replace_dynamic(value.ty(), &want.without_optional());
-            Value::new(ty, Data::Unknown(unknown.clone()))
+            Value::new(ty, Data::Unknown(Unknown { prefix: None, ..unknown.clone() }))
         }
         Data::Null => Value::null(replace_dynamic(value.ty(), &want.without_optional())),
         _ => convert_known(value, want, lossy)?,
@@ -199,6 +199,12 @@ fn collection_to_list(value: &Value, element: &Type, lossy: bool) -> Result<Valu
 
 /// Brings elements to one type after each was converted on its own.
 fn unify_values(values: Vec<Value>, lossy: bool) -> Result<Vec<Value>, ConvertError> {
+    if values.is_empty() {
+        return Ok(values);
+    }
+    if values.is_empty() {
+        return Ok(values);
+    }
     let types: Vec<Type> = values.iter().map(|value| value.ty().clone()).collect();
     let Some(unified) = unify_with(&types, lossy) else {
         let message = "cannot find a common base type for all elements";

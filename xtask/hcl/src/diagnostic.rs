@@ -140,7 +140,9 @@ fn visible(character: char) -> char {
 
 /// The known name that is closest to a mistyped one, if it is close at all.
 pub fn suggest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (given.chars().count() / 3).clamp(1, 3);
+    let length = given.chars().count();
+    // One letter says nothing; a longer name may have more mistakes.
+    let limit = if length < 2 { 0 } else { (length / 3).clamp(1, 3) };
     let distance = |name: &'a str| (strsim::damerau_levenshtein(given, name), name);
     let (best, name) = known.into_iter().map(distance).min()?;
     (best <= limit).then_some(name)

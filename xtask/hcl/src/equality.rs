@@ -46,6 +46,10 @@ fn compare(a: &Value, b: &Value) -> Option<bool> {
 }
 
 fn compare_with_unknown(known: &Value, unknown: &Value) -> Option<bool> {
+    let prefix = unknown.as_unknown().and_then(|unknown| unknown.prefix.as_deref());
+    if let (Some(text), Some(prefix)) = (known.as_str(), prefix) {
+        return if text.starts_with(prefix) { None } else { Some(false) };
+    }
     if known.is_null() || unknown.ty().has_dynamic() || known.ty() == unknown.ty() {
         return None;
     }

@@ -12,6 +12,7 @@ pub mod duration;
 mod equality;
 mod eval;
 pub mod evaluated;
+pub mod expression;
 pub mod function;
 pub mod functions;
 pub mod json;

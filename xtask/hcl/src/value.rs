@@ -49,6 +49,8 @@ pub struct Unknown {
     pub origin: Option<Str>,
     /// Whether it can be ruled out that it becomes null.
     pub not_null: bool,
+    /// What a string is known to start with.
+    pub prefix: Option<Str>,
 }
 
 /// Text in normal form C, as every cty string is.
@@ -72,12 +74,17 @@ impl Value {
 
     /// An unknown of a type; `origin` names the expression it stems from.
     pub fn unknown(ty: Type, origin: Option<Str>) -> Self {
-        Self::new(ty, Data::Unknown(Unknown { origin, not_null: false }))
+        Self::new(ty, Data::Unknown(Unknown { origin, ..Unknown::default() }))
     }
 
     /// An unknown of a type that cannot become null.
     pub fn unknown_not_null(ty: Type, origin: Option<Str>) -> Self {
-        Self::new(ty, Data::Unknown(Unknown { origin, not_null: true }))
+        Self::new(ty, Data::Unknown(Unknown { origin, not_null: true, prefix: None }))
+    }
+
+    /// An unknown string that is not null and starts with a text.
+    pub(crate) fn unknown_with_prefix(origin: Option<Str>, prefix: Option<Str>) -> Self {
+        Self::new(Type::String, Data::Unknown(Unknown { origin, not_null: true, prefix }))
     }
 
     /// cty's `DynamicVal`: an unknown of unknown type.

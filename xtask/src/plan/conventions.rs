@@ -5,15 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
+use crate::engine::host::WorkPaths;
 
 /// What this build and this host put into a template.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Work directory of the build: disks, VARS, CD.
-    pub work: PathBuf,
-    /// Short directory for sockets: a path of theirs must fit in 107 bytes.
-    pub sockets: PathBuf,
+    /// Directories of the build.
+    pub work: WorkPaths,
     /// Bootstrapped base disks.
     pub media: PathBuf,
     /// UEFI code and variable store, if the host has firmware for the target.
@@ -34,16 +32,6 @@ impl Place {
         out.join(".work").join(target)
     }
 
-    /// `$XDG_RUNTIME_DIR/xtask-1a2b3c4d`, or in `/tmp`.
-    #[must_use]
-    pub fn sockets_dir(work: &Path) -> PathBuf {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let base = runtime.filter(|d| d.is_dir()).unwrap_or_else(|| "/tmp".into());
-        let hash = Sha256::digest(work.as_os_str().as_encoded_bytes());
-        let short: String = hash.iter().take(4).map(|b| format!("{b:02x}")).collect();
-        base.join(format!("xtask-{short}"))
-    }
-
     /// Variable name to value.
     #[must_use]
     pub fn variables(&self) -> BTreeMap<&'static str, String> {
@@ -52,10 +40,10 @@ impl Place {
             ("accelerator", self.accelerator.to_owned()),
             ("headless", self.headless.to_string()),
             ("media_directory", show(&self.media)),
-            ("output_directory", show(&self.work.join("output"))),
+            ("output_directory", show(&self.work.output)),
             ("qemu_binary", show(&self.qemu)),
-            ("qmp_socket", show(&self.sockets.join("template.qmp"))),
-            ("serial_log", show(&self.work.join("logs/serial.log"))),
+            ("qmp_socket", show(&self.work.sockets.join("template.qmp"))),
+            ("serial_log", show(&self.work.serial())),
             ("vm_name", "disk.qcow2".to_owned()),
         ]);
         if let Some((code, vars)) = &self.firmware {
@@ -63,19 +51,5 @@ impl Place {
             all.insert("efi_firmware_vars", show(vars));
         }
         all
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn socket_paths_are_short_and_stable() {
-        let deep = PathBuf::from("/a".repeat(80));
-        let sockets = Place::sockets_dir(&deep);
-        assert_eq!(sockets, Place::sockets_dir(&deep));
-        assert!(sockets.join("template.qmp").as_os_str().len() < 90, "{sockets:?}");
-        assert_ne!(sockets, Place::sockets_dir(Path::new("/b")));
     }
 }

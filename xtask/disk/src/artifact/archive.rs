@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
+use super::disk;
 use super::fingerprint::Fingerprinter;
 use super::index::{Index, Node, NodeKind};
 use super::tarread::{Member, TarReader};
@@ -21,6 +22,9 @@ pub struct Options<'a> {
     pub fingerprints: bool,
     /// Stops with [`ErrorKind::Cancelled`] soon after this becomes true.
     pub cancel: Option<&'a AtomicBool>,
+    /// Where a whole disk is unpacked to; it takes as much as is in use on
+    /// the disk. The system's temporary directory if `None`.
+    pub temp: Option<&'a Path>,
 }
 
 /// A file that MAAS could be given.
@@ -34,6 +38,11 @@ pub struct Artifact {
     pub sha256: [u8; 32],
     /// The root file system in it.
     pub index: Index,
+    /// Where the root is on a whole disk (`partition 1 (ext4)`), or why none
+    /// can be read. Archives are a root themselves.
+    pub root: Result<String, String>,
+    /// Bytes when unpacked: of the archive's files, or of the disk.
+    pub unpacked: u64,
     /// Oddities that extraction would survive.
     pub warnings: Vec<String>,
 }
@@ -60,20 +69,28 @@ pub(crate) fn read_stream(input: impl Read, options: Options<'_>) -> Result<Arti
     let mut input = BufReader::with_capacity(256 << 10, meter);
     let magic = input.fill_buf().map_err(|error| Error::from_io("artifact", error))?;
     check_magic(magic)?;
-    let mut unpacked = BufReader::with_capacity(256 << 10, MultiGzDecoder::new(input));
-    let first =
-        unpacked.fill_buf().map_err(|error| Error::damaged("artifact", error.to_string()))?;
-    if !is_tar(first) {
-        return Err(not_a_tar(first));
-    }
+    let mut data = BufReader::with_capacity(256 << 10, MultiGzDecoder::new(input));
+    let first = data.fill_buf().map_err(|error| Error::damaged("artifact", error.to_string()))?;
     let mut scan = Scan { index: Index::default(), warnings: Vec::new(), options };
-    scan.run(&mut unpacked)?;
-    let meter = unpacked.into_inner().into_inner().into_inner();
+    let (kind, root, unpacked) = if is_tar(first) {
+        scan.run(&mut data)?;
+        (Kind::Tgz, Ok("archive".into()), scan.index.total_bytes())
+    } else if is_disk(first) {
+        let temp = options.temp.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        let contents = disk::scan(&mut data, &temp, options.fingerprints)?;
+        scan.index = contents.index;
+        (Kind::Ddgz, contents.root, contents.size)
+    } else {
+        return Err(not_an_artifact(first));
+    };
+    let meter = data.into_inner().into_inner().into_inner();
     Ok(Artifact {
-        kind: Kind::Tgz,
+        kind,
         bytes: meter.bytes,
         sha256: meter.hash.finalize().into(),
         index: scan.index,
+        root,
+        unpacked,
         warnings: scan.warnings,
     })
 }
@@ -127,7 +144,12 @@ fn is_tar(first: &[u8]) -> bool {
     first.get(257..262) == Some(b"ustar")
 }
 
-fn not_a_tar(first: &[u8]) -> Error {
+/// Boot code or a protective MBR ends in this signature, with or without GPT.
+fn is_disk(first: &[u8]) -> bool {
+    first.get(510..512) == Some(b"\x55\xaa")
+}
+
+fn not_an_artifact(first: &[u8]) -> Error {
     let (what, hint) = if first.is_empty() {
         ("there is nothing in it", "the disk or directory it was made of was empty")
     } else {

@@ -150,11 +150,16 @@ impl Index {
             prefix.push(b'/');
         }
         let below = self.entries.range::<[u8], _>((Bound::Excluded(&prefix[..]), Bound::Unbounded));
-        below
-            .map_while(|(path, _)| path.strip_prefix(&prefix[..]))
-            .filter(|name| !name.is_empty() && !name.contains(&b'/'))
-            .map(|name| String::from_utf8_lossy(name).into_owned())
-            .collect()
+        let first = |name: &'_ [u8]| {
+            let end = name.iter().position(|&byte| byte == b'/').unwrap_or(name.len());
+            String::from_utf8_lossy(&name[..end]).into_owned()
+        };
+        let mut names: Vec<String> =
+            below.map_while(|(path, _)| path.strip_prefix(&prefix[..])).map(first).collect();
+        // `a-b` sorts between `a` and `a/c`.
+        names.sort();
+        names.dedup();
+        names
     }
 
     fn resolve(&self, path: &[u8]) -> Option<Vec<u8>> {
@@ -172,8 +177,9 @@ impl Index {
                 real.push(b'/');
             }
             real.extend_from_slice(&name);
-            match &self.entries.get(&real)?.kind {
-                NodeKind::Symlink(target) => {
+            // An archive need not list the directories above an entry.
+            match self.entries.get(&real).map(|node| &node.kind) {
+                Some(NodeKind::Symlink(target)) => {
                     links += 1;
                     if links > MAX_LINKS {
                         return None;
@@ -181,7 +187,7 @@ impl Index {
                     todo.extend(names_backwards(target));
                     real.truncate(if target.starts_with(b"/") { 0 } else { parent });
                 }
-                NodeKind::HardLink(first) => real.clone_from(first),
+                Some(NodeKind::HardLink(first)) => real.clone_from(first),
                 _ => {}
             }
         }
@@ -218,6 +224,7 @@ mod tests {
             ("usr/lib", NodeKind::Directory),
             ("usr/lib/hard", NodeKind::HardLink(b"usr/lib/os-release".to_vec())),
             ("usr/lib/os-release", NodeKind::File),
+            ("opt/no/parents", NodeKind::File),
         ] {
             index.insert(path.into(), node(kind));
         }
@@ -235,6 +242,8 @@ mod tests {
             ("/../../etc/../lib/./hard", Some("usr/lib/os-release")),
             ("/loop", None),
             ("/etc/none", None),
+            ("/opt/no/parents", Some("opt/no/parents")),
+            ("/opt/no", None),
             ("/", Some("")),
         ] {
             let found =
@@ -247,7 +256,7 @@ mod tests {
     #[test]
     fn names_and_globs() {
         let index = sample();
-        assert_eq!(index.names("/"), ["etc", "etc-x", "lib", "loop", "usr"]);
+        assert_eq!(index.names("/"), ["etc", "etc-x", "lib", "loop", "opt", "usr"]);
         assert_eq!(index.names("/lib"), ["hard", "os-release"]);
         assert!(index.names("/nowhere").is_empty());
         let found: Vec<_> = index.glob("/usr/lib/*").map(|(path, _)| path).collect();

@@ -299,14 +299,14 @@ impl<R: Read> TarReader<R> {
 }
 
 /// The stream ended early or its compression is broken.
-fn unreadable(error: std::io::Error) -> Error {
+pub(super) fn unreadable(error: std::io::Error) -> Error {
     use std::io::ErrorKind as Io;
     match error.kind() {
         Io::UnexpectedEof => Error::damaged("archive", "it is truncated"),
         Io::InvalidInput | Io::InvalidData => {
             Error::damaged("archive", format!("the gzip data is broken: {error}"))
         }
-        _ => Error::io("archive", error),
+        _ => Error::from_io("archive", error),
     }
 }
 

@@ -5,22 +5,23 @@ use std::collections::HashMap;
 use super::archive::read_exactly;
 use super::overlay::Added;
 use super::walk::{Item, Source, Visitor};
+use super::watch::Watch;
 use crate::artifact::{Fingerprinter, Index, Node, NodeKind};
 use crate::fs::{FileKind, FileSystem, NodeId, Xattr};
 use crate::{Error, Result};
 
 /// Collects what is visited.
-#[derive(Default)]
-pub(crate) struct Indexer {
+pub(crate) struct Indexer<'a> {
     pub(crate) index: Index,
+    watch: &'a Watch<'a>,
     /// Whether to read all content for fingerprints.
     fingerprints: bool,
     names: HashMap<(usize, NodeId), Vec<u8>>,
 }
 
-impl Indexer {
-    pub(crate) fn new(fingerprints: bool) -> Self {
-        Self { fingerprints, ..Self::default() }
+impl<'a> Indexer<'a> {
+    pub(crate) fn new(fingerprints: bool, watch: &'a Watch<'a>) -> Self {
+        Self { index: Index::default(), watch, fingerprints, names: HashMap::new() }
     }
 
     fn add(&mut self, item: &Item<'_>, kind: NodeKind, xattrs: Vec<Xattr>) {
@@ -99,8 +100,9 @@ impl Indexer {
     }
 }
 
-impl Visitor for Indexer {
+impl Visitor for Indexer<'_> {
     fn visit(&mut self, item: &Item<'_>) -> Result<()> {
+        self.watch.check()?;
         match item.source {
             Source::Node { mount, fs, node } => self.node(item, mount, fs, node),
             Source::Rewritten { fs, node, bytes } => {

@@ -3,11 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::walk::Mount;
+use super::indexer::Indexer;
+use super::overlay::Overlay;
+use super::walk::{Mount, Tree};
+use super::watch::Watch;
+use crate::artifact::Index;
 use crate::block::{BlockRead, Raw};
 use crate::ext4::Ext4;
 use crate::fs::{FileKind, FileSystem, NodeId};
 use crate::partition::{self, Guid, Partition, PartitionKind};
+use crate::policy::Policy;
 use crate::{Error, ErrorKind, Result};
 
 /// Which partition holds `/`.
@@ -37,6 +42,20 @@ pub(crate) fn open_disk(path: &Path) -> Result<Disk> {
     let device: Arc<dyn BlockRead> = Arc::new(Raw::open(path)?);
     let table = partition::read(&*device).map_err(|error| error.within(path.display()))?;
     Ok(Disk { device, parts: table.map(|table| table.partitions).unwrap_or_default() })
+}
+
+/// The entries of the root on the disk at `path`, and which partition it is.
+pub(crate) fn index_disk(
+    path: &Path,
+    fingerprints: bool,
+    watch: &Watch<'_>,
+) -> Result<(String, Index)> {
+    let disk = open_disk(path)?;
+    let root = Root::find(&disk, &RootSelector::Auto, &[])?;
+    let (overlay, policy) = (Overlay::default(), Policy::none());
+    let mut visitor = Indexer::new(fingerprints, watch);
+    Tree::new(root.mounts(), &overlay, &policy)?.walk(&mut visitor)?;
+    Ok((root.place, visitor.index))
 }
 
 /// An opened root and what is mounted into it.

@@ -48,7 +48,7 @@ impl Survey {
     pub(crate) fn of(mounts: &[Mount<'_>], watch: &Watch<'_>) -> Result<Self> {
         let (overlay, policy) = (Overlay::default(), Policy::none());
         let tree = Tree::new(mounts.to_vec(), &overlay, &policy)?;
-        let mut visitor = Surveyor { indexer: Indexer::new(false), watch, stored: 0 };
+        let mut visitor = Surveyor { indexer: Indexer::new(false, watch), stored: 0 };
         tree.walk(&mut visitor)?;
         let (index, stored_bytes) = (visitor.indexer.index, visitor.stored);
         Ok(Self { manifest: Manifest::of(&index), index, stored_bytes })
@@ -74,14 +74,12 @@ impl Survey {
 }
 
 struct Surveyor<'a> {
-    indexer: Indexer,
-    watch: &'a Watch<'a>,
+    indexer: Indexer<'a>,
     stored: u64,
 }
 
 impl Visitor for Surveyor<'_> {
     fn visit(&mut self, item: &Item<'_>) -> Result<()> {
-        self.watch.check()?;
         if let (Source::Node { fs, node, .. }, FileKind::Regular) = (item.source, item.meta.kind) {
             let extents = fs.extents(node)?;
             let stored = extents.iter().fold(0u64, |sum, extent| sum.saturating_add(extent.len));

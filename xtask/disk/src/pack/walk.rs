@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::archive::read_exactly;
 use super::overlay::{Added, Overlay};
+use crate::bytes::wide;
 use crate::fs::{FileKind, FileSystem, Metadata, NodeId, Timestamp};
 use crate::policy::{Action, Policy};
 use crate::{Error, ErrorKind, Result};
@@ -178,6 +180,12 @@ impl<'a> Walk<'a, '_> {
             self.visit(source, *meta)?;
             return Ok(None);
         };
+        if let (Action::Replace(bytes), Source::Node { fs, node, .. }) = (rule.action, source)
+            && holds(fs, node, meta, bytes)?
+        {
+            self.visit(source, *meta)?;
+            return Ok(None);
+        }
         let change = self.record(rule.id, rule.action);
         match rule.action {
             Action::Drop => {
@@ -309,6 +317,16 @@ impl<'a> Walk<'a, '_> {
             }
         }
     }
+}
+
+/// Whether a file already has this content.
+fn holds(fs: &dyn FileSystem, node: NodeId, meta: &Metadata, bytes: &[u8]) -> Result<bool> {
+    if meta.size != wide(bytes.len()) {
+        return Ok(false);
+    }
+    let mut found = vec![0; bytes.len()];
+    read_exactly(fs, node, 0, &mut found)?;
+    Ok(found == bytes)
 }
 
 fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {

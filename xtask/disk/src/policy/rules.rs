@@ -52,11 +52,23 @@ pub static STANDARD: &[Rule] = &[
         ],
         "machines would start with the same randomness",
     ),
+    only(
+        DEBIAN,
+        rule(
+            "iscsi-name",
+            // Debian's open-iscsi makes a name when it finds this, and does
+            // not start when it finds nothing.
+            Action::Replace(b"GenerateName=yes\n"),
+            &["/etc/iscsi/initiatorname.iscsi"],
+            "two machines with one initiator name corrupt each other's disks",
+        ),
+    ),
     rule(
         "network-identity",
         Action::Drop,
         &[
             "/etc/iscsi/initiatorname.iscsi",
+            "/etc/lvm/devices/system.devices",
             "/etc/nvme/hostid",
             "/etc/nvme/hostnqn",
             "/etc/udev/rules.d/70-persistent-net.rules",
@@ -80,6 +92,7 @@ pub static STANDARD: &[Rule] = &[
             "/etc/sysconfig/network/ifcfg-e*",
             "/etc/cloud/cloud.cfg.d/*installer*.cfg",
             "/etc/cloud/cloud.cfg.d/50-curtin-networking.cfg",
+            "/etc/cloud/cloud.cfg.d/subiquity-disable-cloudinit-networking.cfg",
         ],
         "the build VM's interfaces do not exist on the machine",
     ),
@@ -143,7 +156,6 @@ pub static STANDARD: &[Rule] = &[
         &[
             "/var/log/cloud-init*",
             "/run/cloud-init",
-            "/etc/cloud/ds-identify.cfg",
             "/etc/cloud/cloud-init.disabled",
             "/etc/cloud/clean.d/99-installer",
         ],
@@ -278,6 +290,27 @@ pub static STANDARD: &[Rule] = &[
         ),
     ),
     only(
+        RED_HAT,
+        rule(
+            "resolver",
+            Action::Empty,
+            &["/etc/resolv.conf"],
+            "the name server of the build is not reachable from the machine",
+        ),
+    ),
+    only(
+        RED_HAT,
+        Rule {
+            kinds: &[Kind::Tgz],
+            ..rule(
+                "efi-grub-config",
+                Action::Drop,
+                &["/boot/efi/EFI/*/grub.cfg"],
+                "grub2-mkconfig refuses to write it at deployment if it is there",
+            )
+        },
+    ),
+    only(
         SUSE,
         rule(
             "zypp-cache",
@@ -301,7 +334,7 @@ pub static STANDARD: &[Rule] = &[
         ..rule(
             "fstab",
             Action::Empty,
-            &["/etc/fstab"],
+            &["/etc/fstab", "/etc/crypttab"],
             "the machine has other file systems; a memory-only boot would wait for them",
         )
     },

@@ -57,6 +57,7 @@ fn what_goes_and_what_stays() {
         ("tmp", Directory, Some("temporary-files")),
         ("var/cache/dnf", Directory, None),
         ("etc/shadow", Regular, None),
+        ("etc/iscsi/initiatorname.iscsi", Regular, Some("iscsi-name")),
         ("etc/shadow-", Regular, Some("password-backups")),
         ("curtin/curtin-hooks", Regular, None),
         ("", Directory, None),
@@ -71,6 +72,8 @@ fn families_and_kinds_narrow_the_rules() {
     let red_hat = |path, kind| decide(Family::RedHat, Kind::Tgz, path, kind);
     assert_eq!(red_hat("var/cache/dnf", Directory), Some("dnf-cache"));
     assert_eq!(red_hat("var/lib/apt/lists", Directory), None);
+    assert_eq!(red_hat("etc/iscsi/initiatorname.iscsi", Regular), Some("network-identity"));
+    assert_eq!(red_hat("boot/efi/EFI/redhat/grub.cfg", Regular), Some("efi-grub-config"));
     assert_eq!(decide(Family::Debian, Kind::Ddgz, "etc/fstab", Regular), None);
 }
 

@@ -147,6 +147,8 @@ pub fn make_root(root: &Path) {
     write("var/log/journal/abc/system.journal", "journal\n");
     write("tmp/script_1.sh", "x\n");
     write("etc/shared-a", "shared\n");
+    fs::create_dir(root.join("etc/iscsi")).unwrap();
+    write("etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.1993-08.org.debian:01:abc\n");
     fs::hard_link(root.join("etc/shared-a"), root.join("usr/shared-b")).unwrap();
     fs::hard_link(root.join("etc/fstab"), root.join("usr/fstab-copy")).unwrap();
     let sparse = fs::File::create(root.join("usr/sparse")).unwrap();
@@ -189,7 +191,9 @@ pub fn make_disk(disk: &Path, parts: &[(u32, &str, &Path)]) {
     }
     file.set_len(at + MIB).unwrap();
     let mut sfdisk = Command::new("/sbin/sfdisk")
-        .args(["--quiet".as_ref(), disk.as_os_str()])
+        .args(["--quiet", "--wipe=never"])
+        .arg(disk)
+        .stderr(Stdio::null())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()

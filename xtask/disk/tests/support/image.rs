@@ -19,9 +19,13 @@ pub fn run<S: AsRef<OsStr>>(program: &str, args: &[S]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A directory for one test's images, removed afterwards.
+/// A directory for one test's images, removed afterwards. In memory where the
+/// machine has such a place: the tools sync after each step.
 pub fn scratch() -> TempDir {
-    tempfile::Builder::new().prefix("disk-image-test-").tempdir().expect("a scratch directory")
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("disk-image-test-").tempdir_in(parent).expect("a scratch directory")
 }
 
 /// A new file system of `mib` MiB in `dir`, made with the words of `options`.

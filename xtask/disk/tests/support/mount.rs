@@ -44,12 +44,22 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // A failure shows as "busy" in the next use of the image; panicking
-        // here would hide the panic that is already under way.
-        #[expect(clippy::disallowed_methods, reason = "tests may run programs directly")]
-        let status = std::process::Command::new("umount").arg(&self.point).status();
-        if !status.is_ok_and(|status| status.success()) {
-            eprintln!("cannot unmount {}", self.point.display());
+        // Another test's child process may hold an inherited descriptor for
+        // the instant between its fork and its exec.
+        for _ in 0..100 {
+            if unmounted(&self.point) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
         }
+        // Panicking here would hide a panic that is already under way; what
+        // uses the image next fails anyway.
+        eprintln!("cannot unmount {}", self.point.display());
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests may run programs directly")]
+fn unmounted(point: &Path) -> bool {
+    let output = std::process::Command::new("umount").arg(point).output();
+    output.is_ok_and(|output| output.status.success())
 }

@@ -159,12 +159,8 @@ fn in_sequence(collection: &Value, key: &Value, origin: Option<Str>) -> Found {
         (Some(values), Some(index)) if index < values.len() => {
             Ok(values.get(index).cloned().unwrap_or_else(|| Value::dynamic(None)))
         }
-        (None, Some(index)) if collection.ty().is_list() || index < types.len() => {
-            Ok(unknown(Some(index)))
-        }
-        (None, None) if collection.ty().is_list() && number.sign() >= 0 && number.is_integer() => {
-            Ok(unknown(None))
-        }
+        (None, index) if collection.ty().is_list() => Ok(unknown(index)),
+        (None, Some(index)) if index < types.len() => Ok(unknown(Some(index))),
         (values, _) => {
             let length = values.map_or(types.len(), <[Value]>::len);
             Err(out_of_range(number, index, length))

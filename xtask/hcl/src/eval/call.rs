@@ -317,7 +317,10 @@ impl Evaluator<'_> {
         let Some(ty) = ty.filter(|_| self.problems.len() == before) else {
             return Value::dynamic(None);
         };
-        match convert(&value, &ty) {
+        // Twice, as Packer does: to the type, then to the type of the result. So
+        // an optional attribute that is missing is an error here.
+        let converted = convert(&value, &ty).and_then(|first| convert(&value, first.ty()));
+        match converted {
             Ok(value) => value,
             Err(error) => {
                 let detail = format!("Invalid value for \"value\" parameter: {error}.");

@@ -110,8 +110,30 @@ fn undecided(condition: &Value, yes: &Value, no: &Value, common: &Common) -> Val
     if yes.is_null() && no.is_null() {
         return Value::null(common.result_type());
     }
+    if let Some(value) = same_either_way(condition, yes, no) {
+        return value;
+    }
     let unknown = Value::unknown(common.result_type(), condition.unknown_origin());
     if yes.may_be_null() || no.may_be_null() { unknown } else { unknown.refine_not_null() }
+}
+
+/// What is known of the result whatever the condition becomes: equal numbers,
+/// and the length of lists that are equally long.
+fn same_either_way(condition: &Value, yes: &Value, no: &Value) -> Option<Value> {
+    if let (Some(a), Some(b)) = (yes.as_number(), no.as_number()) {
+        return a.equals(b).then(|| no.clone());
+    }
+    let element = yes.ty().element().filter(|_| yes.ty() == no.ty())?;
+    let length = yes.len().filter(|length| no.len() == Some(*length))?;
+    if length == 0 {
+        return Some(no.clone());
+    }
+    let unknown = Value::unknown(element.clone(), condition.unknown_origin());
+    match yes.ty() {
+        Type::List(_) => Some(Value::list(element.clone(), vec![unknown; length])),
+        Type::Set(_) if length == 1 => Some(Value::set(element.clone(), vec![unknown])),
+        _ => None,
+    }
 }
 
 /// How two types differ, in HCL's words.

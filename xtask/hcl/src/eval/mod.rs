@@ -167,6 +167,7 @@ impl<'a> Evaluator<'a> {
 
     fn template(&mut self, parts: &[Expr], scope: &Scope<'_>) -> Value {
         let mut text = String::new();
+        let before = self.problems.len();
         let (mut known, mut sensitive) = (true, false);
         let mut origin = None;
         for part in parts {
@@ -175,12 +176,18 @@ impl<'a> Evaluator<'a> {
             if !value.is_known() {
                 known = false;
                 origin = origin.or_else(|| value.unknown_origin());
-            } else if let Some(piece) = self.template_piece(&value, part.range) {
+            } else if let Some(piece) = self.template_piece(&value, part.range)
+                && known
+            {
                 text.push_str(&piece);
             }
         }
-        let value =
-            if known { Value::string(text) } else { Value::unknown_not_null(Type::String, origin) };
+        let value = if known {
+            Value::string(text)
+        } else {
+            let prefix = if self.problems.len() > before { None } else { safe_prefix(&text) };
+            Value::unknown_with_prefix(origin, prefix)
+        };
         value.mark(sensitive)
     }
 
@@ -262,4 +269,16 @@ impl<'a> Evaluator<'a> {
         self.problems.push(Diagnostic::error("Unknown variable", detail, span).with_label(label));
         Value::dynamic(None)
     }
+}
+
+/// The part of a text that stays as it is whatever follows: all but a last
+/// character that could combine with the next. cty looks at 128 bytes at most.
+fn safe_prefix(text: &str) -> Option<Str> {
+    const DELIMITERS: &str = "-_:;/\\,.(){}[]|?!~ \t@#$%^&*+\"'";
+    let cut = (0..=text.len().min(128)).rev().find(|index| text.is_char_boundary(*index))?;
+    let mut prefix = text.get(..cut)?;
+    if !prefix.ends_with(|last| DELIMITERS.contains(last)) {
+        prefix = prefix.get(..prefix.char_indices().next_back()?.0)?;
+    }
+    (!prefix.is_empty()).then(|| prefix.into())
 }

@@ -147,14 +147,16 @@ fn short_circuit(op: BinaryOp, a: &Value, b: &Value, left_ok: bool) -> Option<(V
         _ => return None,
     };
     let unknown = || unknown_result(Type::Bool, &[a.clone(), b.clone()]).refine_not_null();
-    match (a.as_bool(), b.as_bool()) {
-        (None, None) if !a.is_known() && !b.is_known() => left_ok.then(|| (unknown(), true)),
+    // Next to a side that decides, HCL takes null for false.
+    let flag = |value: &Value| if value.is_null() { Some(false) } else { value.as_bool() };
+    match (flag(a), flag(b)) {
+        (None, None) => left_ok.then(|| (unknown(), true)),
         (Some(flag), _) if flag == decisive => Some((Value::bool(decisive), true)),
         (_, Some(flag)) if flag == decisive => Some((Value::bool(decisive), false)),
-        (None, Some(_)) if !a.is_known() => Some((unknown(), true)),
-        (Some(_), None) if !b.is_known() => Some((unknown(), false)),
+        (None, Some(_)) => Some((unknown(), true)),
+        (Some(_), None) => Some((unknown(), false)),
+        (Some(_), Some(_)) if a.is_null() || b.is_null() => None,
         (Some(_), Some(_)) => Some((Value::bool(!decisive), true)),
-        _ => None,
     }
 }
 

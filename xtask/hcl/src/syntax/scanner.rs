@@ -405,10 +405,25 @@ fn text_length(text: &str, stop: Stop) -> usize {
                 at += 3
             }
             b'$' | b'%' if bytes.get(at + 1) == Some(&b'{') => return at,
+            b'$' | b'%' if stop == Stop::LineEnd => match before_line_end(text, at) {
+                // HCL's scanner ends a literal here; it shows where `~` trims.
+                Some(end) => return end,
+                None => at += 1,
+            },
             _ => at += 1,
         }
     }
     // An escape may have stepped into a character of several bytes, never past
     // the end of one: sequence and quote bytes do not occur inside others.
     at.min(text.len())
+}
+
+/// The end of a lone `$` or `%` and the one ASCII character between it and the end
+/// of its line.
+fn before_line_end(text: &str, at: usize) -> Option<usize> {
+    let rest = text.get(at + 1..)?;
+    let next = rest.chars().next().filter(|next| next.is_ascii() && *next != '\n')?;
+    let after = rest.get(next.len_utf8()..)?;
+    let line_end = after.starts_with('\n') || (next != '\r' && after.starts_with("\r\n"));
+    line_end.then_some(at + 1 + next.len_utf8())
 }

@@ -11,7 +11,7 @@ mod schema;
 mod session;
 mod variables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -125,6 +125,22 @@ impl Template {
     /// The directory as it was given.
     pub fn dir(&self) -> &Path {
         &self.parsed.dir
+    }
+
+    /// Names of all declared variables, whatever is wrong with them otherwise.
+    pub fn declared_variables(&self) -> BTreeSet<String> {
+        let blocks = self.parsed.files.iter().flat_map(|file| &file.body.blocks);
+        blocks
+            .flat_map(|block| -> Vec<String> {
+                match (&*block.block_type, block.labels.first()) {
+                    ("variable", Some((name, _))) => vec![name.to_string()],
+                    ("variables", _) => {
+                        block.body.attributes.iter().map(|a| a.name.to_string()).collect()
+                    }
+                    _ => vec![],
+                }
+            })
+            .collect()
     }
 
     /// Every use of a variable, local, source or data source.
