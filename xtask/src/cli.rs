@@ -78,6 +78,8 @@ pub enum Command {
     Doctor(verbs::doctor::Args),
     /// Install what builds need and this host lacks
     Setup(verbs::setup::Args),
+    /// Make and verify what builds start from
+    Media(verbs::media::Args),
     /// Print what a build would do, to the last argument; nothing runs
     Plan(verbs::plan::Args),
     /// Find mistakes before a build does
