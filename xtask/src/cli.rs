@@ -86,6 +86,8 @@ pub enum Command {
     Validate(verbs::validate::Args),
     /// Build targets: media, VM, pack, check
     Build(verbs::build::Args),
+    /// Log in to the VM of a failed build
+    Ssh(verbs::ssh::Args),
     /// Deploy an artifact in emulation as MAAS does, boot it, look inside
     DeployTest(verbs::deploy_test::Args),
     /// Run what CI runs: lints, tests, validation, a build, a deployment

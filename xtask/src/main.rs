@@ -46,6 +46,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Plan(args) => verbs::plan::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),
         Command::Setup(args) => verbs::setup::run(args, &context),
+        Command::Ssh(args) => verbs::ssh::run(args, &context),
         Command::Test(args) => verbs::test::run(args, &context),
         Command::Validate(args) => verbs::validate::run(args, &context),
     }

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod schema;
 pub mod setup;
 pub mod test;
+pub mod ssh;
 pub mod validate;
 
 use std::io::Write as _;

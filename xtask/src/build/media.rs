@@ -70,7 +70,7 @@ fn bootstrapped(
     store: &Store,
     context: &Context<'_>,
 ) -> Result<Ready> {
-    let recipe = Recipe::read(&repo.root.join(&target.image))
+    let recipe = Recipe::read(&repo.root.join(&target.image).join("bootstrap"))
         .with_context(|| format!("{} has no bootstrap recipe", target.image))?;
     let wanted = Wanted {
         image: &target.image,
