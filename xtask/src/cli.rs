@@ -84,6 +84,10 @@ pub enum Command {
     Plan(verbs::plan::Args),
     /// Find mistakes before a build does
     Validate(verbs::validate::Args),
+    /// Build targets: media, VM, pack, check
+    Build(verbs::build::Args),
+    /// Fetch, verify or bootstrap what builds start from
+    Media(verbs::media::Args),
     /// Deploy an artifact in emulation as MAAS does, boot it, look inside
     DeployTest(verbs::deploy_test::Args),
     /// Run what CI runs: lints, tests, validation, a build, a deployment

@@ -34,6 +34,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let context = Context { repo, verbose: global.verbose };
     xtask::cmd::trace(context.verbose > 0);
     match &cli.command {
+        Command::Build(args) => verbs::build::run(args, &context),
         Command::Clean(args) => verbs::clean::run(args, &context),
         Command::Completions(args) => verbs::completions::run(args, &mut Cli::command()),
         Command::DeployTest(args) => verbs::deploy_test::run(args, &context),

@@ -1,5 +1,6 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
+pub mod build;
 pub mod clean;
 pub mod completions;
 pub mod deploy_test;
