@@ -77,7 +77,7 @@ fn bootstrapped(
         release: target.release.as_deref().unwrap_or_default(),
         arch: target.arch,
     };
-    let options = bootstrap::Options::default();
+    let options = bootstrap::remembered(store, &wanted);
     let disk = bootstrap::bootstrap(store, &recipe, &wanted, &options, context)?;
     Ok(Ready {
         path: disk.path,
