@@ -320,7 +320,8 @@ impl Number {
         }
         let quotient = self.div(other)?;
         let whole = quotient.truncated_magnitude()?;
-        let whole = Self::rounded(quotient.negative, whole, 0, self.precision, false);
+        let negative = quotient.negative && whole.bits() > 0;
+        let whole = Self::rounded(negative, whole, 0, self.precision, false);
         let product = other.mul_to(&whole, self.precision)?;
         Some(self.sub(&product)?.with_precision(self.precision))
     }
