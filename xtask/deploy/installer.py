@@ -13,6 +13,7 @@ console, with marker lines that the host waits for:
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -45,6 +46,10 @@ class Deployment:
 
     def run(self):
         """All stages."""
+        self.prepare()
+        if self.plan.get("curtin_url"):
+            self.run_curtin()
+            return
         self.begin("partition")
         sys.path.insert(0, HERE)
         from storage import Storage
@@ -63,6 +68,35 @@ class Deployment:
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
         self.begin("unmount")
         storage.release()
+
+    def prepare(self):
+        """Install what the ephemeral system lacks and MAAS's own would have."""
+        needs = self.plan.get("needs", {})
+        absent = sorted({package for tool, package in needs.items() if not shutil.which(tool)})
+        if absent:
+            self.begin("packages")
+            self.command(["apt-get", "--quiet", "update"])
+            env = dict(self.env, DEBIAN_FRONTEND="noninteractive")
+            self.command(["apt-get", "--quiet", "--yes", "--no-install-recommends", "install", *absent],
+                         "installing packages in the ephemeral system", env)
+
+    def run_curtin(self):
+        """A real curtin does everything; we only look at the target."""
+        self.begin("curtin")
+        home = HERE + "/real"
+        os.makedirs(home)
+        self.command(["sh", "-c", 'wget "$1" -O - | tar -C "$2" -xf -', "--", self.plan["curtin_url"], home],
+                     "fetching curtin")
+        config = HERE + "/curtin-config.json"
+        with open(config, "w", encoding="utf-8") as stream:
+            json.dump(curtin_config(self.config), stream)
+        env = dict(self.env, PYTHONPATH=home, PYTHONUNBUFFERED="1")
+        env["PATH"] = f"{home}/bin:{home}/helpers:{env['PATH']}"
+        self.command(["python3", "-m", "curtin", "-vv", "-c", config, "install"], "curtin install", env)
+        say("DEPLOY-FACTS " + json.dumps(target_facts()))
+        self.begin("unmount")
+        self.command(["umount", "--recursive", TARGET])
+        self.command(["sync"])
 
     def write_state(self, storage):
         """The files and the environment that hooks are given."""
@@ -89,10 +123,10 @@ class Deployment:
             "PYTHONDONTWRITEBYTECODE": "1",
         })
 
-    def command(self, command, what=None):
+    def command(self, command, what=None, env=None):
         """Run with the hook environment; a failure ends the deployment."""
         print("+", command, flush=True)
-        done = subprocess.run(command, env=self.env, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, env=env or self.env, check=False, stdin=subprocess.DEVNULL)
         if done.returncode:
             name = what or " ".join(command)
             raise RuntimeError(f"{name} exited with {done.returncode}")
@@ -122,6 +156,19 @@ class Deployment:
         for key, command in sorted(self.config.get("late_commands", {}).items()):
             words = ["sh", "-c", command] if isinstance(command, str) else command
             self.command(words, f"late command {key}")
+
+
+def curtin_config(config):
+    """MAAS's configuration with the stages that MAAS names, and our target."""
+    facts = ["python3", HERE + "/installer.py", "--image-facts"]
+    return dict(
+        config,
+        partitioning_commands={"builtin": ["curtin", "block-meta", "custom"]},
+        network_commands={"builtin": ["curtin", "net-meta", "custom"]},
+        # Between unpacking and hooks, so that the image is seen as it came.
+        extract_commands={"builtin": ["curtin", "extract"], "facts": facts},
+        install={"target": TARGET, "unmount": "disabled", "log_file": "/var/log/curtin/install.log"},
+    )
 
 
 def read(path):
@@ -187,6 +234,11 @@ def default_user():
 
 def main():
     """Deploy, report, power off."""
+    if sys.argv[1:] == ["--image-facts"]:
+        # curtin keeps the output of commands, so not to standard output.
+        with open("/dev/console", "w", encoding="utf-8") as console:
+            console.write("\nDEPLOY-FACTS " + json.dumps(image_facts()) + "\n")
+        return
     with open(os.path.join(HERE, "plan.json"), encoding="utf-8") as stream:
         plan = json.load(stream)
     own = HERE + "/bin"

@@ -8,6 +8,7 @@ pub mod argv;
 pub mod askpass;
 pub mod causes;
 pub mod console;
+pub mod decode;
 pub mod disk;
 pub mod duration;
 pub mod error;

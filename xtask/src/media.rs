@@ -13,6 +13,7 @@ mod error;
 mod hash;
 mod http;
 mod lock;
+mod source;
 mod store;
 mod sums;
 #[cfg(test)]

@@ -84,7 +84,10 @@ impl Bench {
         ssh.timeout = Some(Duration::from_secs(600));
         spec.communicator = Communicator::Ssh(ssh);
         spec.shutdown.command = Some("sudo shutdown -P now".into());
-        Self { dir: tempfile::tempdir().unwrap(), password, spec }
+        let mut dir = tempfile::tempdir().unwrap();
+        // For a look at the logs of a failed test.
+        dir.disable_cleanup(std::env::var_os("XTASK_TEST_KEEP").is_some());
+        Self { dir, password, spec }
     }
 
     fn template(&self) -> PathBuf {

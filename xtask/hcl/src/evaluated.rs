@@ -207,6 +207,8 @@ pub enum ReferenceKind {
     Source,
     /// `data.type.name`.
     Data,
+    /// Any other name, such as `path.root` or `build.Host`.
+    Other,
 }
 
 /// A use of a name in the text.

@@ -1,9 +1,10 @@
 //! What a function is, and how one is called: the checks that cty makes around
 //! every function body.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -24,7 +25,15 @@ pub struct Context<'a> {
     pub impure: Impure,
     /// Every file or directory that was looked at.
     pub reads: RefCell<BTreeSet<PathBuf>>,
+    /// Work done so far, against runaway loops.
+    pub steps: Cell<u64>,
 }
+
+/// Expressions that one evaluation may visit; a large template visits 10,000.
+pub const MAX_STEPS: u64 = 5_000_000;
+
+/// Longest string (bytes) that a template may build.
+pub const MAX_STRING_BYTES: usize = 64 << 20;
 
 /// Whether `timestamp`, `uuidv4`, `bcrypt` and the like are real.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,43 +58,50 @@ pub const PLACEHOLDER_UUID: &str = "00000000-0000-4000-8000-000000000000";
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
 impl Context<'_> {
-    /// The path as the file functions resolve it: `~` is the home directory,
-    /// a relative path starts from the template directory. It is noted as read.
+    /// The path as messages show it: `~` is the home directory, a relative path
+    /// starts from the template directory. It is noted as read.
     pub fn open(&self, path: &str) -> Result<PathBuf, FunctionError> {
-        let expanded = self.expand_home(path)?;
+        let expanded = self
+            .expand_home(path)
+            .map_err(|reason| FunctionError::new(format!("failed to expand ~: {reason}")))?;
         let resolved = lexically_clean(&self.base_dir.join(expanded));
-        self.note_read(&resolved);
+        self.locate(&resolved);
         Ok(resolved)
     }
 
+    /// Where a path really is: relative ones start from where the command was
+    /// called, which need not be the directory of this process. It is noted as
+    /// read.
+    pub fn locate(&self, path: &Path) -> PathBuf {
+        let real = self.cwd.join(path);
+        self.note_read(&real);
+        real
+    }
+
     /// Replaces a leading `~` by the home directory.
-    pub fn expand_home(&self, path: &str) -> Result<PathBuf, FunctionError> {
+    pub fn expand_home(&self, path: &str) -> Result<PathBuf, &'static str> {
         let Some(rest) = path.strip_prefix('~') else { return Ok(PathBuf::from(path)) };
         if !rest.is_empty() && !rest.starts_with('/') {
-            let message = "failed to expand ~: cannot expand user-specific home dir";
-            return Err(FunctionError::new(message));
+            return Err("cannot expand user-specific home dir");
         }
         match self.env.get("HOME").filter(|home| !home.is_empty()) {
-            Some(home) => Ok(Path::new(home).join(rest.trim_start_matches('/'))),
-            None => Err(FunctionError::new("failed to expand ~: HOME is not set")),
+            Some(home) => Ok(lexically_clean(&Path::new(home).join(rest.trim_start_matches('/')))),
+            None => Err("HOME is not set"),
         }
     }
 
     /// The contents of a file, with the errors of `file`.
     pub fn read(&self, path: &str) -> Result<Vec<u8>, FunctionError> {
         let resolved = self.open(path)?;
-        let shown = resolved.display();
-        let failed = |reason: &str| FunctionError::new(format!("failed to read {shown}{reason}"));
-        match std::fs::metadata(&resolved) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(FunctionError::new(format!("no file exists at {shown}")))
-            }
-            Err(error) => Err(failed(&format!(": {error}"))),
-            // A pipe or device could block or never end.
-            Ok(found) if !found.is_file() => Err(failed(": it is not a regular file")),
-            Ok(found) if found.len() > MAX_FILE_BYTES => Err(failed(": it is larger than 64 MiB")),
-            Ok(_) => std::fs::read(&resolved).map_err(|error| failed(&format!(": {error}"))),
-        }
+        let (shown, real) = (resolved.display(), self.locate(&resolved));
+        read_regular(&real).map_err(|error| {
+            FunctionError::new(match error.kind() {
+                ErrorKind::NotFound => format!("no file exists at {shown}"),
+                ErrorKind::InvalidInput => format!("failed to read {shown}: {error}"),
+                // Packer gives no reason either.
+                _ => format!("failed to read {shown}"),
+            })
+        })
     }
 
     /// The contents of a text file, with the errors of `file`.
@@ -99,10 +115,34 @@ impl Context<'_> {
         })
     }
 
+    /// Counts a step; false once there were too many.
+    pub(crate) fn step(&self) -> bool {
+        self.steps.set(self.steps.get().saturating_add(1));
+        self.steps.get() <= MAX_STEPS
+    }
+
     /// Remembers that a result depends on this file or directory.
     pub fn note_read(&self, path: &Path) {
         self.reads.borrow_mut().insert(path.to_owned());
     }
+}
+
+/// Reads a whole file of sensible size.
+///
+/// # Errors
+///
+/// Those of the system, and `InvalidInput` for what cannot be read whole: a
+/// pipe or device could block or never end.
+pub(crate) fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    let found = std::fs::metadata(path)?;
+    let refuse = |reason: &str| Err(std::io::Error::new(ErrorKind::InvalidInput, reason));
+    if !found.is_file() && !found.is_dir() {
+        return refuse("it is not a regular file");
+    }
+    if found.is_file() && found.len() > MAX_FILE_BYTES {
+        return refuse("it is larger than 64 MiB");
+    }
+    std::fs::read(path)
 }
 
 /// The path without `.` and without `x/..`, not looking at the file system.

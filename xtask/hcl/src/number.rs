@@ -187,7 +187,14 @@ impl Number {
 
     /// The nearest float.
     pub fn to_f64(&self) -> f64 {
-        self.text().parse().unwrap_or(if self.negative { f64::NEG_INFINITY } else { f64::INFINITY })
+        let infinite = if self.negative { f64::NEG_INFINITY } else { f64::INFINITY };
+        if self.is_infinite() {
+            return infinite;
+        }
+        // All digits: at a power of two the shortest ones may be nearer to
+        // another float.
+        let sign = if self.negative { "-" } else { "" };
+        format!("{sign}{}", Decimal::of(self).fixed()).parse().unwrap_or(infinite)
     }
 
     /// The same value rounded to another precision, as Go's `SetPrec`.
@@ -313,7 +320,8 @@ impl Number {
         }
         let quotient = self.div(other)?;
         let whole = quotient.truncated_magnitude()?;
-        let whole = Self::rounded(quotient.negative, whole, 0, self.precision, false);
+        let negative = quotient.negative && whole.bits() > 0;
+        let whole = Self::rounded(negative, whole, 0, self.precision, false);
         let product = other.mul_to(&whole, self.precision)?;
         Some(self.sub(&product)?.with_precision(self.precision))
     }

@@ -70,14 +70,14 @@ fn bootstrapped(
     store: &Store,
     context: &Context<'_>,
 ) -> Result<Ready> {
-    let recipe = Recipe::read(&repo.root.join(&target.image))
+    let recipe = Recipe::read(&repo.root.join(&target.image).join("bootstrap"))
         .with_context(|| format!("{} has no bootstrap recipe", target.image))?;
     let wanted = Wanted {
         image: &target.image,
         release: target.release.as_deref().unwrap_or_default(),
         arch: target.arch,
     };
-    let options = bootstrap::Options::default();
+    let options = bootstrap::remembered(store, &wanted);
     let disk = bootstrap::bootstrap(store, &recipe, &wanted, &options, context)?;
     Ok(Ready {
         path: disk.path,

@@ -12,6 +12,8 @@ pub const SYSTEM_ID: &str = "dpl0y1";
 pub const HOSTNAME: &str = "calm-heron";
 /// MAAS's DNS domain.
 pub const DOMAIN: &str = "maas";
+/// Path of a real curtin below the server.
+pub const CURTIN: &str = "/curtin.tar";
 /// The name that MAAS's network configuration gives the interface. No kernel
 /// or udev rule would choose it, so its presence shows who named it.
 pub const INTERFACE: &str = "lan0";

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::config::{DOMAIN, HOSTNAME, SYSTEM_ID};
+use super::config::{CURTIN, DOMAIN, HOSTNAME, SYSTEM_ID};
 use super::http::{Body, Handler, Request, Response};
 use super::oauth::Credentials;
 
@@ -51,6 +51,7 @@ impl Seen {
 pub struct Maas {
     credentials: Credentials,
     image: PathBuf,
+    curtin: Option<PathBuf>,
     seed: Mutex<String>,
     ssh_key: String,
     seen: Mutex<Seen>,
@@ -60,7 +61,14 @@ impl Maas {
     /// A service for one machine that gets `image` and this public key.
     #[must_use]
     pub fn new(credentials: Credentials, image: PathBuf, ssh_key: String) -> Self {
-        Self { credentials, image, seed: Mutex::default(), ssh_key, seen: Mutex::default() }
+        let (seed, seen) = (Mutex::default(), Mutex::default());
+        Self { credentials, image, curtin: None, seed, ssh_key, seen }
+    }
+
+    /// Serves a tar archive of a real curtin too.
+    #[must_use]
+    pub fn with_curtin(self, archive: Option<PathBuf>) -> Self {
+        Self { curtin: archive, ..self }
     }
 
     /// Sets the ephemeral system's user-data; it names the server's port, so it
@@ -130,6 +138,10 @@ impl Maas {
                 lock(&self.seen).image_fetched = true;
                 Response { status: 200, body: Body::File(self.image.clone()) }
             }
+            ("GET", CURTIN) => match &self.curtin {
+                Some(file) => Response { status: 200, body: Body::File(file.clone()) },
+                None => Response::error(404, "no curtin in this run"),
+            },
             ("GET", _) if path.starts_with(API) => {
                 let name = path.strip_prefix(API).unwrap_or_default();
                 self.signed(request, || self.metadata(name))

@@ -116,13 +116,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The QEMU program.
-    #[must_use]
-    pub const fn program(&self) -> &'static str {
-        self.arch.qemu_binary()
-    }
-
-    /// Its arguments.
+    /// Arguments of QEMU.
     #[must_use]
     pub fn argv(&self) -> Vec<OsString> {
         let mut argv: Vec<OsString> = Vec::new();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::bundle;
 use super::checks::{self, Known};
-use super::config::{self, Inputs};
+use super::config::{self, CURTIN, Inputs};
 use super::http::Server;
 use super::layout::Layout;
 use super::maas::{Maas, SEED};
@@ -52,6 +52,10 @@ pub struct Settings {
     pub logs: PathBuf,
     /// `kvm` or `tcg`.
     pub accelerator: String,
+    /// The emulator.
+    pub qemu: PathBuf,
+    /// `qemu-img`.
+    pub qemu_img: PathBuf,
     /// Virtual CPUs.
     pub cpus: usize,
     /// Memory in MiB.
@@ -60,6 +64,8 @@ pub struct Settings {
     pub limit: Duration,
     /// Longest silence on console and network.
     pub silence: Duration,
+    /// A checkout of curtin to use instead of our own steps.
+    pub curtin: Option<PathBuf>,
     /// QEMU's firmware.
     pub firmware_scan: uefi::Scan,
 }
@@ -105,7 +111,8 @@ impl<'a> Run<'a> {
         let key = Key::generate(work)?;
         let credentials = Credentials::random()?;
         let maas = Maas::new(credentials.clone(), settings.artifact.clone(), key.public.clone());
-        let maas = Arc::new(maas);
+        let curtin = settings.curtin.as_deref().map(|tree| archive_curtin(tree, work));
+        let maas = Arc::new(maas.with_curtin(curtin.transpose()?));
         let server = Server::start(Arc::clone(&maas) as Arc<dyn super::http::Handler>)
             .context("cannot start the metadata service on 127.0.0.1")?;
         let run = Self {
@@ -134,7 +141,36 @@ impl<'a> Run<'a> {
             layout: self.settings.layout,
             firmware: self.settings.firmware,
         };
-        json!({ "config": config::curtin(&inputs) })
+        let mut plan = json!({ "config": config::curtin(&inputs), "needs": self.needs() });
+        if self.settings.curtin.is_some() {
+            let url = format!("http://{HOST_IN_GUEST}:{}{CURTIN}", self.server.port());
+            plan["curtin_url"] = url.into();
+        }
+        plan
+    }
+
+    /// Programs that MAAS's ephemeral system has and a small base disk may
+    /// lack, with their packages.
+    fn needs(&self) -> Value {
+        let curtin = [
+            ("file", "file"),
+            ("lvcreate", "lvm2"),
+            ("mdadm", "mdadm"),
+            // Modules that curtin imports: no program of theirs is looked for.
+            ("python3-module-apt", "python3-apt"),
+            ("python3-module-debian", "python3-debian"),
+            ("python3-module-pyudev", "python3-pyudev"),
+            ("python3-module-attr", "python3-attr"),
+        ];
+        let lvm = [("vgcreate", "lvm2")];
+        let mut needs: BTreeMap<&str, &str> = BTreeMap::new();
+        if self.settings.curtin.is_some() {
+            needs.extend(curtin);
+        }
+        if self.settings.layout == Layout::Lvm {
+            needs.extend(lvm);
+        }
+        json!(needs)
     }
 
     fn make_disks(&self) -> Result<()> {
@@ -142,7 +178,7 @@ impl<'a> Run<'a> {
             format!("the ephemeral system {} is not there", self.settings.ephemeral.display())
         })?;
         let image = |purpose: &str| {
-            let cmd = Cmd::new("qemu-img", purpose).cwd(self.work);
+            let cmd = Cmd::new(&self.settings.qemu_img, purpose).cwd(self.work);
             cmd.args(["create", "-q", "-f", "qcow2"]).timeout(Duration::from_secs(120))
         };
         image("lay a disk over the ephemeral system's")
@@ -284,7 +320,7 @@ impl<'a> Run<'a> {
             ("layout", settings.layout.name()),
             ("disk", settings.disk.name()),
             ("accelerator", &settings.accelerator),
-            ("installer", "built-in, not curtin"),
+            ("installer", installer(settings)),
         ];
         Report {
             version: VERSION,
@@ -300,6 +336,32 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Who deploys, for people.
+#[must_use]
+pub fn installer(settings: &Settings) -> &'static str {
+    if settings.curtin.is_some() { "curtin" } else { "built-in, not curtin" }
+}
+
+/// Packs what of a curtin checkout runs.
+fn archive_curtin(tree: &Path, work: &Path) -> Result<PathBuf> {
+    for part in ["curtin/__init__.py", "bin/curtin", "helpers/smtar"] {
+        if !tree.join(part).is_file() {
+            let message =
+                format!("--curtin {}: no checkout of curtin, {part} is missing", tree.display());
+            return Err(Coded::usage(message));
+        }
+    }
+    let file = work.join("curtin.tar");
+    Cmd::new("tar", "pack curtin")
+        .cwd(tree)
+        .arg("-cf")
+        .arg(&file)
+        .args(["--exclude=__pycache__", "bin", "curtin", "helpers"])
+        .timeout(Duration::from_secs(60))
+        .output()?;
+    Ok(file)
+}
+
 /// The artifact's name as a URL may hold it; only its extension means anything.
 fn url_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -310,3 +372,6 @@ fn url_name(name: &str) -> String {
 fn mark() -> Result<String> {
     Ok(format!("@@{}", oauth::random_word()?))
 }
+
+#[cfg(test)]
+mod tests;

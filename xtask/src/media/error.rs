@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Digest;
+use crate::exit::Exit;
 
 /// An error of fetching, verifying or making media.
 #[derive(Debug)]
@@ -70,13 +71,26 @@ pub enum MediaError {
         /// The system's reason.
         source: io::Error,
     },
-    /// A tool failed or the host lacks something; the text is complete.
+    /// A tool failed; the text is complete.
     Tool(String),
+    /// The host lacks something; the text is complete.
+    Host(String),
     /// Ctrl-C or TERM.
     Interrupted,
 }
 
 impl MediaError {
+    /// The process's exit code for it.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Form(_) | Self::Missing(_) => Exit::Usage,
+            Self::DiskFull { .. } | Self::Host(_) => Exit::HostNotReady,
+            Self::Interrupted => Exit::Interrupted,
+            _ => Exit::Failed,
+        }
+    }
+
     /// Wraps a failure of the file system; a full disk becomes [`Self::DiskFull`].
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::StorageFull {
@@ -91,7 +105,7 @@ impl MediaError {
 impl fmt::Display for MediaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Form(text) | Self::Tool(text) => f.write_str(text),
+            Self::Form(text) | Self::Tool(text) | Self::Host(text) => f.write_str(text),
             Self::Status { url, code } => write!(f, "{url}: {}", status_text(*code)),
             Self::Network { url, reason } => write!(
                 f,

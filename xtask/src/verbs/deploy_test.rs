@@ -14,7 +14,7 @@ use crate::date;
 use crate::deploy::{self, DiskBus, Firmware, Layout, Settings};
 use crate::exit::{Coded, Exit};
 use crate::host::kvm::Freshness;
-use crate::host::{self, Host, tools};
+use crate::host::{self, Host};
 
 /// What is deployed, on what.
 #[derive(Debug, clap::Args)]
@@ -51,6 +51,10 @@ pub struct Args {
     /// [default: what `media bootstrap` made last]
     #[arg(long, value_name = "FILE", env = "XTASK_EPHEMERAL")]
     ephemeral: Option<PathBuf>,
+    /// Who deploys: `builtin` (ours, not curtin), or a checkout of curtin; that
+    /// installs packages in the ephemeral system, so it needs a network
+    #[arg(long, value_name = "builtin|DIR", default_value = "builtin")]
+    curtin: String,
     /// Architecture of a FILE without a manifest [default: amd64]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
@@ -92,10 +96,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
 
 fn announce(settings: &Settings) {
     eprintln!(
-        "deploy-test: {} · {} · {} · installer: built-in, not curtin{}",
+        "deploy-test: {} · {} · {} · installer: {}{}",
         settings.artifact.display(),
         settings.firmware.name(),
         settings.disk.name(),
+        deploy::run::installer(settings),
         if settings.accelerator == "kvm" { "" } else { " · no KVM: emulation" },
     );
 }
@@ -109,7 +114,8 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
     }
     let repo = &context.repo;
     let host = host::probe(&host::Options::new(&repo.out, &repo.media, Some(Freshness::Cached)));
-    need_tools(&host, arch)?;
+    let (qemu, qemu_img) = tools(&host, arch)?;
+    need_space(&host, &artifact.file)?;
     Ok(Settings {
         artifact: artifact.file,
         arch,
@@ -121,28 +127,46 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
         work: repo.out.join("work"),
         logs: artifact.logs,
         accelerator: host.kvm.accelerator(host.arch, arch).to_owned(),
+        qemu,
+        qemu_img,
         cpus: host.cpus.clamp(1, 4),
         memory_mib: args.memory,
         limit: Duration::from_secs(args.timeout.saturating_mul(60)),
         // update-initramfs under emulation is silent for five minutes.
         silence: Duration::from_secs(15 * 60),
+        curtin: Some(PathBuf::from(&args.curtin)).filter(|path| path.as_os_str() != "builtin"),
         firmware_scan: host.firmware,
     })
 }
 
-fn need_tools(host: &Host, arch: Arch) -> Result<()> {
-    if !host.qemu.contains_key(&arch) {
-        let program = arch.qemu_binary();
-        return Err(Coded::host(format!("{program} is not installed\n  hint: cargo xtask setup")));
+/// The emulator and `qemu-img`; the others are found by name.
+fn tools(host: &Host, arch: Arch) -> Result<(PathBuf, PathBuf)> {
+    let missing =
+        |what: &str| Coded::host(format!("{what} is not installed\n  hint: cargo xtask setup"));
+    let qemu = host.qemu.get(&arch).ok_or_else(|| missing(arch.qemu_binary()))?;
+    let tool = |name: &str| host.tools.get(name).map(|tool| tool.path.clone());
+    for name in ["ssh", "ssh-keygen"] {
+        tool(name).ok_or_else(|| missing(name))?;
     }
-    for name in ["qemu-img", "ssh", "ssh-keygen"] {
-        if !host.tools.contains_key(name) {
-            let what = tools::TOOLS.iter().find(|spec| spec.name == name).map_or("", |s| s.purpose);
-            let message = format!("{name} is not installed ({what})\n  hint: cargo xtask setup");
-            return Err(Coded::host(message));
-        }
+    Ok((qemu.path.clone(), tool("qemu-img").ok_or_else(|| missing("qemu-img"))?))
+}
+
+/// Bytes that the disks of a run grow to besides the unpacked image: initrds,
+/// packages and logs of the two systems (measured 1.1 GiB with Debian 13).
+const OVERHEAD: u64 = 2 << 30;
+
+/// A compressed image unpacks to two to four times its size.
+fn need_space(host: &Host, artifact: &Path) -> Result<()> {
+    let needed = std::fs::metadata(artifact)?.len().saturating_mul(4).saturating_add(OVERHEAD);
+    match host.space.iter().find(|space| space.role == "out") {
+        Some(space) if space.free < needed => Err(Coded::host(format!(
+            "{} has {} MiB free, this test needs about {} MiB for its disks\n  hint: cargo xtask clean, or --out DIR",
+            space.path.display(),
+            space.free >> 20,
+            needed >> 20
+        ))),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn artifact(args: &Args, context: &Context) -> Result<Artifact> {

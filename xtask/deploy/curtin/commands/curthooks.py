@@ -101,7 +101,7 @@ def update_initramfs(target=None, all_kernels=False):
 
 
 def install_missing_packages(cfg, target, osfamily="debian"):
-    """Loader packages for the firmware this machine was started by."""
+    """What the firmware this machine was started by and its storage need."""
     arch = distro.get_architecture(target)
     if util.is_uefi_bootable():
         wanted = ["efibootmgr", f"grub-efi-{arch}"]
@@ -110,6 +110,9 @@ def install_missing_packages(cfg, target, osfamily="debian"):
                    if distro.has_pkg_available(name)]
     else:
         wanted = ["grub-pc"] if arch == "amd64" else []
+    kinds = {item.get("type", "") for item in (cfg.get("storage") or {}).get("config", [])}
+    if any(kind.startswith("lvm_") for kind in kinds):
+        wanted.append("lvm2")
     absent = sorted(set(wanted) - distro.get_installed_packages(target))
     if absent:
         LOG.info("installing packages that the target lacks: %s", absent)

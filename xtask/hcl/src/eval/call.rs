@@ -86,7 +86,13 @@ impl Evaluator<'_> {
         };
         let similar = suggest(&call.name, names);
         let hint = similar.map(|name| format!(" Did you mean \"{name}\"?")).unwrap_or_default();
-        let mut detail = format!("There is no function named {}.{hint}", quote(&call.name));
+        let mut detail = match call.name.rsplit_once("::") {
+            Some((namespace, _)) => {
+                let namespace = quote(&format!("{namespace}::"));
+                format!("There are no functions in namespace {namespace}.")
+            }
+            None => format!("There is no function named {}.{hint}", quote(&call.name)),
+        };
         if &*call.name == ENV.name {
             detail.push_str(" It can be called in the default of a variable only.");
         }
@@ -282,12 +288,8 @@ impl Evaluator<'_> {
 
     /// Whether the argument evaluates without error.
     fn call_can(&mut self, call: &Call, args: &[Arg<'_>], scope: &Scope<'_>) -> Value {
-        let Some(arg) =
-            args.first().filter(|_| self.check_count(call, args, &["expression"], false))
-        else {
-            self.check_count(call, args, &["expression"], false);
-            return Value::dynamic(None);
-        };
+        let enough = self.check_count(call, args, &["expression"], false);
+        let Some(arg) = args.first().filter(|_| enough) else { return Value::dynamic(None) };
         let (value, problems) = self.quietly(|this| this.arg_value(arg, scope).into_owned());
         if problems.iter().any(Diagnostic::is_error) {
             return Value::bool(false);

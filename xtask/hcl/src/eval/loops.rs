@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::convert::convert;
 use crate::eval::{Evaluator, Scope};
+use crate::function::MAX_STRING_BYTES;
 use crate::quote::quote;
 use crate::source::Range;
 use crate::syntax::ast::{Expr, ForExpr};
@@ -201,6 +202,10 @@ impl Evaluator<'_> {
         };
         let mut text = String::new();
         for value in values {
+            if text.len() > MAX_STRING_BYTES {
+                let detail = "The text of this loop is longer than 64 MiB.";
+                return self.error(range, "String too long", detail);
+            }
             if value.is_null() {
                 let detail = "An iteration result is null. Cannot include a null value in a string \
                               template.";

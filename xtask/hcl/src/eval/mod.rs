@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::convert::convert;
 use crate::diagnostic::{Diagnostic, suggest};
-use crate::function::Context;
+use crate::function::{Context, MAX_STEPS, MAX_STRING_BYTES};
 use crate::quote::quote;
 use crate::source::{Range, Source, Span};
 use crate::syntax::ast::{Expr, ExprKind};
@@ -111,6 +111,9 @@ impl<'a> Evaluator<'a> {
 
     /// The value of an expression; unknown if there were errors.
     pub(crate) fn eval(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
+        if !self.context.step() {
+            return self.too_much(expr.range);
+        }
         match &expr.kind {
             ExprKind::Literal(value) => value.clone(),
             ExprKind::Template(parts) => self.template(parts, scope),
@@ -140,6 +143,17 @@ impl<'a> Evaluator<'a> {
                 self.binary(*op, left, right, expr.range, scope)
             }
         }
+    }
+
+    /// One complaint, then nothing but unknown values.
+    fn too_much(&mut self, range: Range) -> Value {
+        if self.context.steps.get() == MAX_STEPS + 1 {
+            let detail = format!(
+                "More than {MAX_STEPS} steps were taken, most likely in loops inside of loops."
+            );
+            return self.error(range, "Evaluation takes too long", detail);
+        }
+        Value::dynamic(None)
     }
 
     /// Runs a step and takes out the problems that it noted.
@@ -180,6 +194,10 @@ impl<'a> Evaluator<'a> {
                 && known
             {
                 text.push_str(&piece);
+            }
+            if text.len() > MAX_STRING_BYTES {
+                let detail = "The text of this template is longer than 64 MiB.";
+                return self.error(part.range, "String too long", detail);
             }
         }
         let value = if known {
@@ -273,7 +291,7 @@ impl<'a> Evaluator<'a> {
 
 /// The part of a text that stays as it is whatever follows: all but a last
 /// character that could combine with the next. cty looks at 128 bytes at most.
-fn safe_prefix(text: &str) -> Option<Str> {
+pub(crate) fn safe_prefix(text: &str) -> Option<Str> {
     const DELIMITERS: &str = "-_:;/\\,.(){}[]|?!~ \t@#$%^&*+\"'";
     let cut = (0..=text.len().min(128)).rev().find(|index| text.is_char_boundary(*index))?;
     let mut prefix = text.get(..cut)?;

@@ -39,8 +39,6 @@ mod yaml_read;
 mod yaml_scalar;
 mod yaml_write;
 
-pub use filesystem::read_text;
-
 use crate::function::Function;
 
 /// The function of that name, if Packer has it and it takes plain values.

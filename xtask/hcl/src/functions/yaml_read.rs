@@ -117,7 +117,18 @@ impl<'a> Builder<'a> {
             let message = format!("reference to undefined anchor {name}");
             return Problem { message, place: Some(place) };
         }
-        let message = info.rsplit_once(", ").map_or(info, |(_, message)| message).to_owned();
+        let info = info.rsplit_once(", ").map_or(info, |(_, message)| message);
+        let message = match info {
+            _ if info.starts_with("expected ") => format!("did not find {info}"),
+            _ if info.starts_with("unexpected character") => {
+                "found character that cannot start any token".to_owned()
+            }
+            _ => info.to_owned(),
+        };
+        // Packer gives the place of a wrong character as the start of its line,
+        // counted from one.
+        let of_scanner = !message.starts_with("did not find") && place.line() > 1;
+        let place = if of_scanner { Marker::new(0, place.line() + 1, 0) } else { place };
         Problem { message, place: Some(place) }
     }
 

@@ -232,12 +232,14 @@ impl<'a> Session<'a> {
         let value = match convert(&declared.defaults.apply(&value), &declared.ty) {
             Ok(value) => value,
             Err(error) => {
-                let summary = match origin {
-                    ValueOrigin::CommandLine => "Invalid argument value for -var variable",
-                    _ => "Invalid value for variable",
+                let (summary, what) = match origin {
+                    ValueOrigin::CommandLine => {
+                        ("Invalid argument value for -var variable", "received arg value")
+                    }
+                    _ => ("Invalid value for variable", "value"),
                 };
                 let detail = format!(
-                    "The value for {name} is not compatible with the variable's type constraint: \
+                    "The {what} for {name} is not compatible with the variable's type constraint: \
                      {error}."
                 );
                 self.problems.push(Diagnostic::error(summary, detail, span.clone()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::suggest;
+use crate::diagnostic::{Diagnostic, suggest};
 use crate::evaluated::{Local, Reference, ReferenceKind};
 use crate::quote::quote;
 use crate::source::{Source, Span};
@@ -15,6 +15,9 @@ use crate::template::variables::BAD_IDENTIFIER;
 use crate::template::{object_of, references, schema};
 use crate::types::Type;
 use crate::value::{Str, Value};
+
+/// Locals that may wait for each other; bounds the depth of recursion.
+const MAX_CHAIN: usize = 100;
 
 /// A local before it is evaluated.
 struct Pending<'a> {
@@ -158,7 +161,10 @@ impl<'a> Session<'a> {
                 failed = true;
                 continue;
             };
-            if chain.contains(&target) {
+            if chain.len() >= MAX_CHAIN {
+                self.long_chain(reference);
+                failed = true;
+            } else if chain.contains(&target) {
                 self.cycle(reference, target, chain, pending);
                 failed = true;
             } else {
@@ -192,12 +198,18 @@ impl<'a> Session<'a> {
         self.eval(local.source, local.expr, &scope)
     }
 
+    fn long_chain(&mut self, reference: &Reference) {
+        let detail = format!("More than {MAX_CHAIN} locals depend on each other in a row.");
+        let span = reference.span.clone();
+        self.problems.push(Diagnostic::error("Locals depend on too many others", detail, span));
+    }
+
     fn undeclared_local(&mut self, reference: &Reference, pending: &PendingLocals<'_>) {
         let similar = suggest(&reference.name, pending.keys().map(String::as_str));
         let label = similar.map(|name| format!("did you mean `{name}`?"));
         let detail = format!("There is no local named {}.", quote(&reference.name));
         let span = reference.span.clone();
-        let problem = crate::diagnostic::Diagnostic::error("Undeclared local", detail, span);
+        let problem = Diagnostic::error("Undeclared local", detail, span);
         self.problems.push(problem.with_label(label));
     }
 
@@ -216,10 +228,6 @@ impl<'a> Session<'a> {
             .collect();
         let detail = format!("Locals must not depend on themselves: {}.", names.join(" -> "));
         let span = reference.span.clone();
-        self.problems.push(crate::diagnostic::Diagnostic::error(
-            "Cycle between locals",
-            detail,
-            span,
-        ));
+        self.problems.push(Diagnostic::error("Cycle between locals", detail, span));
     }
 }

@@ -2,6 +2,7 @@
 
 mod assign;
 mod build;
+mod console;
 mod dynamic;
 mod load;
 mod locals;
@@ -22,6 +23,8 @@ use crate::source::Source;
 use crate::syntax::ast::Body;
 use crate::template::session::Session;
 use crate::value::{Str, Value};
+
+pub use crate::template::console::Console;
 
 /// A parsed template directory. Clones share the parsed files.
 #[derive(Clone, Debug)]

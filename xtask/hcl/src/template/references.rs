@@ -78,7 +78,8 @@ impl<'a> Collector<'a> {
 
     fn expr(&mut self, expr: &'a Expr) {
         match &expr.kind {
-            ExprKind::Attr { .. } | ExprKind::Index { .. } if self.reference(expr) => {}
+            ExprKind::Variable(_) | ExprKind::Attr { .. } | ExprKind::Index { .. }
+                if self.reference(expr) => {}
             ExprKind::For(inner) | ExprKind::Join(inner) => self.for_expr(inner),
             _ => {
                 let mut parts = Vec::new();
@@ -101,32 +102,49 @@ impl<'a> Collector<'a> {
         self.bound.truncate(outer);
     }
 
-    /// Notes `var.x`, `local.x`, `source.a.b`, `data.a.b` if that is what the
-    /// expression is.
+    /// Notes a reference if the expression is one: a name and constant steps,
+    /// as in `var.x`, `data.a.b.c` or `path.root`.
     fn reference(&mut self, expr: &'a Expr) -> bool {
-        let Some((root, first)) = self.step(expr) else { return false };
-        let ExprKind::Variable(root) = &root.kind else { return false };
-        let kind = match &**root {
-            "var" => ReferenceKind::Variable,
-            "local" => ReferenceKind::Local,
-            _ => return false,
-        };
-        if self.bound.contains(&&**root) {
-            return false;
+        let mut steps = Vec::new();
+        let mut at = expr;
+        while let Some((object, step)) = step(at) {
+            steps.push((step, at.range));
+            at = object;
         }
-        self.add(kind, first.to_owned(), expr.range);
+        let ExprKind::Variable(root) = &at.kind else { return false };
+        if self.bound.contains(&&**root) {
+            return true;
+        }
+        steps.reverse();
+        let (kind, length) = match &**root {
+            "var" => (ReferenceKind::Variable, 1),
+            "local" => (ReferenceKind::Local, 1),
+            "data" => (ReferenceKind::Data, 2),
+            _ => (ReferenceKind::Other, 1),
+        };
+        let named: Vec<&str> = steps.iter().take(length).map(|(name, _)| *name).collect();
+        // The whole object (`keys(local)`) names nothing in particular.
+        let (kind, name) = match kind {
+            ReferenceKind::Other => {
+                (kind, std::iter::once(&**root).chain(named).collect::<Vec<_>>().join("."))
+            }
+            _ if named.len() < length => (ReferenceKind::Other, root.to_string()),
+            kind => (kind, named.join(".")),
+        };
+        let range = steps.get(length - 1).or(steps.last()).map_or(at.range, |(_, range)| *range);
+        self.add(kind, name, range);
         true
     }
+}
 
-    /// Object and name of `object.name` or `object["name"]`.
-    fn step(&self, expr: &'a Expr) -> Option<(&'a Expr, &'a str)> {
-        match &expr.kind {
-            ExprKind::Attr { object, name, .. } => Some((object, name)),
-            ExprKind::Index { collection, key, .. } => match &key.kind {
-                ExprKind::Literal(value) => Some((collection, value.as_str()?)),
-                _ => None,
-            },
+/// Object and name of `object.name` or `object["name"]`.
+fn step(expr: &Expr) -> Option<(&Expr, &str)> {
+    match &expr.kind {
+        ExprKind::Attr { object, name, .. } => Some((object, name)),
+        ExprKind::Index { collection, key, .. } => match &key.kind {
+            ExprKind::Literal(value) => Some((collection, value.as_str()?)),
             _ => None,
-        }
+        },
+        _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! One evaluation: the order of its steps and what they share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -73,6 +73,7 @@ impl<'a> Session<'a> {
             env: &inputs.env,
             impure: inputs.impure,
             reads: RefCell::new(BTreeSet::new()),
+            steps: Cell::new(0),
         };
         Self { parsed, inputs, context, problems: Vec::new() }
     }

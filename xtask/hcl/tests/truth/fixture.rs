@@ -98,9 +98,10 @@ const HEADER: &str = "\
 # with HOME=/home/truth and TRUTH_ENVIRONMENT=set. `<TRUTH>` stands for the
 # absolute path of tests/truth.
 # Compared: `out` byte for byte with our console format; `error` word by word
-# (summary and detail; Packer wraps lines at 80 columns). `differs` names the
-# reason for a known difference; the test counts and prints them and fails if
-# the difference is gone.
+# (summary and detail without the suggested name; Packer wraps lines at 80
+# columns). Of a panic that Packer caught, only that there is an error.
+# `differs` names the reason for a known difference; the test counts and prints
+# them and fails if the difference is gone.
 ";
 
 /// The fixture as TOML text.

@@ -56,7 +56,7 @@ impl Watched {
             _ => {}
         }
         let log = run.settings.logs.join("qemu.log");
-        let child = Cmd::new(machine.program(), "start the machine")
+        let child = Cmd::new(&run.settings.qemu, "start the machine")
             .cwd(run.work)
             .args(machine.argv())
             .log(&log)
