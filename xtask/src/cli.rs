@@ -92,6 +92,10 @@ pub enum Command {
     DeployTest(verbs::deploy_test::Args),
     /// Run what CI runs: lints, tests, validation, a build, a deployment
     Test(verbs::test::Args),
+    /// Judge an artifact, or compare two
+    Inspect(verbs::inspect::Args),
+    /// Make an artifact of a disk
+    Pack(verbs::pack::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
     /// Say why a rule matters

@@ -41,6 +41,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Doctor(args) => verbs::doctor::run(args, &context),
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
+        Command::Inspect(args) => verbs::inspect::run(args, &context),
+        Command::Pack(args) => verbs::pack::run(args, &context),
         Command::Matrix(args) => verbs::matrix::run(args, &context),
         Command::Media(args) => verbs::media::run(args, &context),
         Command::Plan(args) => verbs::plan::run(args, &context),
