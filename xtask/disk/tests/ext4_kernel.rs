@@ -119,3 +119,16 @@ fn kernel_agrees_on_bigalloc_and_meta_bg() {
     round("-t ext4 -O meta_bg,^resize_inode -b 1024", SMALL_BLOCKS);
     round("-t ext4 -O bigalloc,meta_bg,^resize_inode -b 1024 -C 16384", SMALL_BLOCKS);
 }
+
+/// A file system that grew while mounted, beyond the room reserved for group
+/// descriptors, has the first of them in the old place and the rest in the
+/// meta_bg layout. Synthetic: growing needs more privileges than mounting.
+#[test]
+fn kernel_agrees_on_descriptors_in_both_layouts() {
+    let dir = image::scratch();
+    let path = image::make(dir.path(), 160, "-t ext4 -b 1024 -O meta_bg,^resize_inode");
+    fill(Mount::new(&path, 0, "rw").path(), SMALL_BLOCKS);
+    image::debugfs(&path, &["set_super_value first_meta_bg 1"]);
+    let kernel = of_kernel(Mount::new(&path, 0, "ro").path());
+    assert_same("both layouts", &kernel, &read(&path));
+}
