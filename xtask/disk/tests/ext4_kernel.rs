@@ -127,9 +127,13 @@ fn kernel_agrees_on_bigalloc_and_meta_bg() {
 #[test]
 fn kernel_agrees_on_descriptors_in_both_layouts() {
     let dir = image::scratch();
-    let features = "meta_bg,^resize_inode,^metadata_csum";
+    let features = "meta_bg,^flex_bg,^resize_inode,^metadata_csum";
     let path = image::make(dir.path(), 160, &format!("-t ext4 -b 1024 -O {features}"));
-    fill(Mount::new(&path, 0, "rw").path(), SMALL_BLOCKS);
+    let mount = Mount::new(&path, 0, "rw");
+    fill(mount.path(), SMALL_BLOCKS);
+    // Top directories spread over all groups, also those of the second block.
+    (0..60).for_each(|index| fs::create_dir(mount.path().join(format!("{index}"))).unwrap());
+    drop(mount);
     // The first descriptor block is at the same place in both. Not by debugfs,
     // which would write backups where this file system has something else.
     let image = fs::File::options().write(true).open(&path).unwrap();
