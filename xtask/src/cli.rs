@@ -102,6 +102,8 @@ pub enum Command {
     Explain(verbs::explain::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
+    /// Write the generated parts of READMEs, or check them
+    Docs(verbs::docs::Args),
     /// Remove what builds left, and downloaded media
     Clean(verbs::clean::Args),
     /// Print tab completion for a shell

@@ -38,6 +38,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Clean(args) => verbs::clean::run(args, &context),
         Command::Completions(args) => verbs::completions::run(args, &mut Cli::command()),
         Command::DeployTest(args) => verbs::deploy_test::run(args, &context),
+        Command::Docs(args) => verbs::docs::run(args, &context),
         Command::Doctor(args) => verbs::doctor::run(args, &context),
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),

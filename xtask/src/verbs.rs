@@ -4,6 +4,7 @@ pub mod build;
 pub mod clean;
 pub mod completions;
 pub mod deploy_test;
+pub mod docs;
 pub mod doctor;
 pub mod explain;
 pub mod inspect;
@@ -14,8 +15,8 @@ pub mod pack;
 pub mod plan;
 pub mod schema;
 pub mod setup;
-pub mod test;
 pub mod ssh;
+pub mod test;
 pub mod validate;
 
 use std::io::Write as _;
