@@ -106,7 +106,10 @@ class Storage:
         """A file system on a partition or a logical volume."""
         device = self.devices[item["volume"]]
         self.devices[item["id"]] = device
-        tools = {"fat32": ["mkfs.vfat", "-F", "32"], "ext4": ["mkfs.ext4", "-F", "-q"]}
+        # As the mkfs of Ubuntu 22.04 and 24.04 does, which MAAS deploys from;
+        # GRUB 2.06 and kernels of older targets do not read the newer features.
+        plain = "^metadata_csum_seed,^orphan_file"
+        tools = {"fat32": ["mkfs.vfat", "-F", "32"], "ext4": ["mkfs.ext4", "-F", "-q", "-O", plain]}
         if item["fstype"] not in tools:
             raise RuntimeError(f"file system `{item['fstype']}` ({item['id']}) is not known here")
         label = ["-n" if item["fstype"] == "fat32" else "-L", item["label"]] if item.get("label") else []

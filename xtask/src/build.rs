@@ -1,9 +1,13 @@
 //! The pipeline: lock, media, engine, pack, contract, publish.
 
+pub mod engine;
 pub mod lock;
 pub mod manifest;
+pub mod media;
 pub mod output;
+pub mod pack;
 pub mod report;
+pub mod run;
 
 use std::path::Path;
 

@@ -78,16 +78,24 @@ pub enum Command {
     Doctor(verbs::doctor::Args),
     /// Install what builds need and this host lacks
     Setup(verbs::setup::Args),
+    /// Make and verify what builds start from
+    Media(verbs::media::Args),
     /// Print what a build would do, to the last argument; nothing runs
     Plan(verbs::plan::Args),
     /// Find mistakes before a build does
     Validate(verbs::validate::Args),
-    /// Fetch, verify or bootstrap what builds start from
-    Media(verbs::media::Args),
+    /// Build targets: media, VM, pack, check
+    Build(verbs::build::Args),
+    /// Log in to the VM of a failed build
+    Ssh(verbs::ssh::Args),
     /// Deploy an artifact in emulation as MAAS does, boot it, look inside
     DeployTest(verbs::deploy_test::Args),
     /// Run what CI runs: lints, tests, validation, a build, a deployment
     Test(verbs::test::Args),
+    /// Judge an artifact, or compare two
+    Inspect(verbs::inspect::Args),
+    /// Make an artifact of a disk
+    Pack(verbs::pack::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
     /// Say why a rule matters

@@ -14,7 +14,7 @@ use crate::host::firmware::{self, Scan, Wanted};
 use crate::host::kvm::{self, Freshness, KvmState};
 use crate::host::tools::{self, Qemu};
 use crate::plan::conventions::Place;
-use crate::plan::{Options, Resolved, Resolver};
+use crate::plan::{Options, Resolved, Resolver, argv};
 use crate::repo::Repo;
 
 /// Resolves targets against this host.
@@ -59,7 +59,11 @@ impl Preparation {
     ) -> Result<Resolved, Vec<Finding>> {
         self.resolver.load(target)?;
         let place = self.place(target);
-        self.resolver.resolve(target, options, Some(&place))
+        let mut resolved = self.resolver.resolve(target, options, Some(&place))?;
+        if let Ok(host) = self.qemu_host(target.arch) {
+            resolved.plan.argv = argv::of(&resolved, &host, &place.work);
+        }
+        Ok(resolved)
     }
 
     /// The target as it is everywhere: what the fingerprint is made of.

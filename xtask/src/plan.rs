@@ -1,6 +1,7 @@
 //! The plan: a target fully resolved, as data. `plan`, `--dry-run`, `validate`,
 //! the fingerprint and the build read the same value.
 
+pub mod argv;
 pub mod conventions;
 pub mod diagnose;
 pub mod fingerprint;

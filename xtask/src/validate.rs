@@ -10,6 +10,7 @@ use packer_hcl::evaluated::ReferenceKind;
 use rayon::prelude::*;
 
 use crate::catalog::{Image, Target};
+use crate::engine::decode;
 use crate::finding::{Finding, Severity};
 use crate::plan::{Options, Resolved, Resolver, diagnose};
 use crate::repo::Repo;
@@ -91,6 +92,10 @@ fn check_target(
             let named = files::named(&resolved, &dir);
             result.findings.extend(resolved.warnings.clone());
             result.findings.extend(files::missing(&repo.root, &named));
+            if let Err(diagnostics) = decode::job(&resolved.source) {
+                let found = diagnose::findings(&repo.root, &diagnostics);
+                result.findings.extend(found.into_iter().map(|f| Finding { id: "SRC002", ..f }));
+            }
             result.used = named.into_iter().map(|(path, _)| path).collect();
             result.used.extend(resolved.evaluated.files_read.iter().cloned());
             result.resolved = Some(resolved);

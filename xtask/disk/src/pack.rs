@@ -22,6 +22,7 @@ pub use survey::Manifest;
 pub use walk::Change;
 pub use watch::{Progress, Watch};
 
+use crate::block::Format;
 use crate::gzip;
 use crate::policy::{Family, Kind, Policy, STANDARD};
 use crate::{Error, ErrorKind, Result};
@@ -35,6 +36,9 @@ use walk::Tree;
 pub struct PackRequest {
     /// The disk: raw, qcow2 or a block device.
     pub disk: PathBuf,
+    /// Its format, if it is known. A raw disk is the guest's to write, which
+    /// could make it look like a qcow2 image over files of the host.
+    pub disk_format: Option<Format>,
     /// Which partition holds `/`.
     pub root: RootSelector,
     /// Further partitions of a tgz: where they belong (`/boot`) and their number.
@@ -101,7 +105,7 @@ fn check(request: &PackRequest) -> Result<()> {
 
 fn pack_tgz(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
     let within = |error: Error| error.within(request.disk.display());
-    let disk = open_disk(&request.disk)?;
+    let disk = open_disk(&request.disk, request.disk_format)?;
     let root = Root::find(&disk, &request.root, &request.mounts).map_err(within)?;
     let survey = Survey::of(&root.mounts(), watch).map_err(within)?;
     survey.refuse_empty(&root.place, request.allow_tiny).map_err(within)?;

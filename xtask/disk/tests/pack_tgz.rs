@@ -7,7 +7,6 @@ mod packing;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use disk_image::artifact::{Options, read};
 use disk_image::gzip;
@@ -34,6 +33,7 @@ impl Bench {
     fn request(&self, name: &str) -> PackRequest {
         PackRequest {
             disk: self.disk.clone(),
+            disk_format: None,
             root: RootSelector::Auto,
             mounts: Vec::new(),
             kind: Kind::Tgz,
@@ -170,8 +170,8 @@ fn unknown_rules_and_impossible_requests_are_usage_errors() {
 #[test]
 fn a_cancelled_run_leaves_no_file() {
     let bench = bench(packing::make_root);
-    let flag = AtomicBool::new(true);
-    let error = pack(&bench.request("x"), &Watch::default().cancelled_by(&flag)).unwrap_err();
+    let cancel = || true;
+    let error = pack(&bench.request("x"), &Watch::default().cancelled_by(&cancel)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(!bench.dir.path().join("x.partial").exists());
 }

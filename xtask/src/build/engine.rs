@@ -127,7 +127,7 @@ pub struct Outcome {
 
 fn builtin(request: &Request<'_>) -> Result<Outcome> {
     let root = request.paths.template.parent().unwrap_or(Path::new("/"));
-    let decoded = decode::job(&request.resolved.source, &request.paths.template);
+    let decoded = decode::job(&request.resolved.source);
     let (mut spec, steps) = decoded.map_err(|diagnostics| {
         let findings = diagnose::findings(root, &diagnostics);
         anyhow::Error::from(Coded { exit: Exit::Usage, message: Findings(findings).to_string() })

@@ -46,12 +46,8 @@ pub fn get(
     let last = Mutex::new(Instant::now());
     let progress = |p: Progress| report_progress(reporter, &last, p);
     let notice = |text: &str| reporter.say(text);
-    let context = Context {
-        offline,
-        cancel: CancelToken::global(),
-        progress: &progress,
-        notice: &notice,
-    };
+    let context =
+        Context { offline, cancel: CancelToken::global(), progress: &progress, notice: &notice };
     if medium.kind == MediaKind::Mirror && !given {
         return bootstrapped(repo, target, &store, &context);
     }
@@ -70,14 +66,14 @@ fn bootstrapped(
     store: &Store,
     context: &Context<'_>,
 ) -> Result<Ready> {
-    let recipe = Recipe::read(&repo.root.join(&target.image))
+    let recipe = Recipe::read(&repo.root.join(&target.image).join("bootstrap"))
         .with_context(|| format!("{} has no bootstrap recipe", target.image))?;
     let wanted = Wanted {
         image: &target.image,
         release: target.release.as_deref().unwrap_or_default(),
         arch: target.arch,
     };
-    let options = bootstrap::Options::default();
+    let options = bootstrap::remembered(store, &wanted);
     let disk = bootstrap::bootstrap(store, &recipe, &wanted, &options, context)?;
     Ok(Ready {
         path: disk.path,

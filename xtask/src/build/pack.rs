@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use disk_image::pack::{PackRequest, RootSelector, Watch};
@@ -63,6 +62,7 @@ pub fn kind(target: &Target) -> Kind {
 pub fn pack(target: &Target, disk: &Path, output: &Path) -> Result<Packed> {
     let request = PackRequest {
         disk: disk.into(),
+        disk_format: None,
         root: root(target),
         mounts: vec![],
         kind: kind(target),
@@ -73,9 +73,8 @@ pub fn pack(target: &Target, disk: &Path, output: &Path) -> Result<Packed> {
         allow_tiny: false,
     };
     let cancel = CancelToken::global();
-    let stop = AtomicBool::new(false);
-    let ask = |_| stop.store(cancel.is_set(), Ordering::Relaxed);
-    let watch = Watch::default().cancelled_by(&stop).reporting_to(&ask);
+    let asked = || cancel.is_set();
+    let watch = Watch::default().cancelled_by(&asked);
     let packed = disk_image::pack::pack(&request, &watch)
         .with_context(|| format!("cannot pack {}", disk.display()))?;
     let contents = packed.manifest.as_ref().map_or(Value::Null, |m| {

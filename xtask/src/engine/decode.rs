@@ -12,7 +12,6 @@ mod steps;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use packer_hcl::body::Body;
 use packer_hcl::diagnostic::Diagnostic;
@@ -44,12 +43,13 @@ pub fn build_values() -> BTreeMap<String, Value> {
     BUILD_NAMES.iter().map(|name| one(name)).collect()
 }
 
-/// The source and its provisioners. `template` is the directory that relative
-/// paths start from; [`VmSpec::medium`] is left to the caller.
+/// The source and its provisioners. Nothing on this host is looked at.
+/// [`VmSpec::medium`] is the template's `iso_url`; the caller replaces it by the
+/// verified local file.
 ///
 /// # Errors
 /// Every finding: what is wrong, what is unknown, what only Packer can do.
-pub fn job(source: &BuildSource, template: &Path) -> Result<(VmSpec, Vec<Step>), Vec<Diagnostic>> {
+pub fn job(source: &BuildSource) -> Result<(VmSpec, Vec<Step>), Vec<Diagnostic>> {
     let mut problems = Vec::new();
     if source.source_type != "qemu" {
         let what = format!("builder `{}`", source.source_type);
@@ -59,7 +59,7 @@ pub fn job(source: &BuildSource, template: &Path) -> Result<(VmSpec, Vec<Step>),
     let mut spec = source::spec(source, &mut problems);
     let mut steps = Vec::new();
     for provisioner in &source.provisioners {
-        steps.extend(steps::step(provisioner, template, &mut problems));
+        steps.extend(steps::step(provisioner, &mut problems));
     }
     if let Some(cleanup) = &source.error_cleanup {
         problems.push(names::only_packer("`error-cleanup-provisioner`", cleanup.span.clone()));

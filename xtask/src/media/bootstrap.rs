@@ -68,6 +68,18 @@ struct Record {
     sha256: String,
     made: String,
     sources: Vec<String>,
+    #[serde(default)]
+    options: Options,
+}
+
+/// The options of the last time this disk was made, so that a build does not
+/// go to another mirror than the one the user named once.
+#[must_use]
+pub fn remembered(store: &Store, wanted: &Wanted<'_>) -> Options {
+    let disk = store.dir().join(plan::disk_name(wanted.image, wanted.release, wanted.arch));
+    let record = fs::read(record_path(&disk)).ok();
+    let record = record.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+    record.map(|record| record.options).unwrap_or_default()
 }
 
 /// Returns the base disk, making it if it is missing or out of date.
@@ -104,7 +116,7 @@ pub fn bootstrap(
         let url = plan.suites.first().map(Suite::in_release).unwrap_or_default();
         return Err(MediaError::Offline { url });
     }
-    let sha256 = make(store, &plan, &path, ctx)?;
+    let sha256 = make(store, &plan, options, ctx)?;
     Ok(BaseDisk { path, sha256, key: plan.key, mirror, made: true })
 }
 
@@ -117,7 +129,12 @@ fn current(store: &Store, path: &Path, key: &str, ctx: &Context<'_>) -> Option<S
     (record.key == key && digests.sha256 == record.sha256 && listed).then_some(record.sha256)
 }
 
-fn make(store: &Store, plan: &Plan, path: &Path, ctx: &Context<'_>) -> Result<String, MediaError> {
+fn make(
+    store: &Store,
+    plan: &Plan,
+    options: &Options,
+    ctx: &Context<'_>,
+) -> Result<String, MediaError> {
     check_host(plan)?;
     let work = store.dir().join("cache/work").join(&plan.name);
     let log = store.dir().join("cache/logs").join(format!("{}.log", plan.name));
@@ -128,25 +145,25 @@ fn make(store: &Store, plan: &Plan, path: &Path, ctx: &Context<'_>) -> Result<St
     }
     create_dir(Some(&work))?;
     let made =
-        run::run(plan, &work, &log, ctx).and_then(|disk| publish(store, plan, &disk, path, ctx));
+        run::run(plan, &work, &log, ctx).and_then(|disk| publish(store, plan, &disk, options, ctx));
     remove(&work)?;
     made
 }
 
-/// Moves the disk to its name. The record goes first and comes last, so that a
-/// run that dies in between makes the disk again.
+/// Moves the disk to its name. The record is written last: until then its digest
+/// is not the disk's, so a run that dies in between makes the disk again.
 fn publish(
     store: &Store,
     plan: &Plan,
     disk: &Path,
-    path: &Path,
+    options: &Options,
     ctx: &Context<'_>,
 ) -> Result<String, MediaError> {
+    let path = &store.dir().join(&plan.name);
     let digests: Digests = hash_file(disk, None, ctx)?;
     fs::File::open(disk)
         .and_then(|file| file.sync_all())
         .map_err(|e| MediaError::io("cannot sync", disk, e))?;
-    remove(&record_path(path))?;
     fs::rename(disk, path).map_err(|e| MediaError::io("cannot rename to", path, e))?;
     store.remember(path, &digests)?;
     add_sum(store.dir(), &file_name(path), &digests.sha256, ctx)?;
@@ -155,6 +172,7 @@ fn publish(
         sha256: digests.sha256.clone(),
         made: date::stamp(SystemTime::now()),
         sources: plan.suites.iter().map(|s| s.line("")).collect(),
+        options: options.clone(),
     };
     let text = serde_json::to_vec_pretty(&record).map_err(|e| MediaError::Tool(e.to_string()))?;
     write(&record_path(path), &text)?;

@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::Context;
+use super::plan::PlanFlags;
+use crate::build::{self, report::Reporter};
 use crate::catalog::{MediaKind, Target};
 use crate::cli::Targets;
 use crate::exit::{Coded, Exit};
+use crate::finding::Findings;
 use crate::media::bootstrap::{self, Mode, Options, Recipe, Wanted};
 use crate::media::{self, Checksum, MediaError, Progress, Request, Store};
+use crate::pipeline::Preparation;
 use crate::signal::CancelToken;
 
 /// What to do with media.
@@ -30,6 +34,9 @@ enum Action {
     /// Make the base disks of mirror targets
     #[command(after_help = "Example: cargo xtask media bootstrap debian-13-mirror-amd64")]
     Bootstrap(BootstrapArgs),
+    /// Get what targets start from, so that builds can run with --offline
+    #[command(after_help = "Example: cargo xtask media fetch 'debian-1[23]' ubuntu")]
+    Fetch(FetchArgs),
     /// Check a file, or download one, against a checksum
     #[command(
         after_help = "Example: cargo xtask media verify debian-12.qcow2 file:https://cloud.debian.org/images/cloud/bookworm/20260923-2610/SHA512SUMS"
@@ -41,11 +48,11 @@ enum Action {
 struct BootstrapArgs {
     #[command(flatten)]
     targets: Targets,
-    /// Mirror of the main archive, an http, https or file URL [default: deb.debian.org]
-    #[arg(long, value_name = "URL", requires = "security_mirror")]
+    /// Mirror of the main archive, an http, https or file URL [default: that of the last time, else deb.debian.org]
+    #[arg(long, value_name = "URL", env = "XTASK_MIRROR", requires = "security_mirror")]
     mirror: Option<String>,
     /// Mirror of the security archive, or `none`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "XTASK_SECURITY_MIRROR")]
     security_mirror: Option<String>,
     /// Archive areas, comma separated
     #[arg(long, value_name = "AREAS", value_delimiter = ',')]
@@ -62,6 +69,33 @@ struct BootstrapArgs {
     /// Make it again even if nothing changed
     #[arg(long)]
     refresh: bool,
+}
+
+impl BootstrapArgs {
+    /// What the command line leaves out stays as it was the last time. The two
+    /// mirrors belong together.
+    fn options(&self, last: Options) -> Options {
+        let (mirror, security_mirror) = match (&self.mirror, &self.security_mirror) {
+            (None, None) => (last.mirror, last.security_mirror),
+            (mirror, security) => (mirror.clone(), security.clone()),
+        };
+        Options {
+            mirror,
+            security_mirror,
+            components: self.components.clone().or(last.components),
+            keyring: self.keyring.clone().or(last.keyring),
+            mode: self.mode,
+            refresh: self.refresh,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct FetchArgs {
+    #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
+    flags: PlanFlags,
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,6 +117,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let store = Store::new(context.repo.media.clone());
     match &args.action {
         Action::Bootstrap(args) => bootstrap_all(args, context, &store),
+        Action::Fetch(args) => fetch(args, context),
         Action::Verify(args) => verify(args, &store),
     }
 }
@@ -111,18 +146,11 @@ fn bootstrap_one(
     context: &Context,
     store: &Store,
 ) -> Result<()> {
-    let dir = context.repo.root.join(&target.image).join("bootstrap");
+    let dir = context.repo.root.join(&target.image);
     let recipe = Recipe::read(&dir).map_err(coded)?;
-    let options = Options {
-        mirror: args.mirror.clone(),
-        security_mirror: args.security_mirror.clone(),
-        components: args.components.clone(),
-        keyring: args.keyring.clone(),
-        mode: args.mode,
-        refresh: args.refresh,
-    };
     let release = target.release.as_deref().unwrap_or_default();
     let wanted = Wanted { image: &target.image, release, arch: target.arch };
+    let options = args.options(bootstrap::remembered(store, &wanted));
     let since = Instant::now();
     let disk = with_report(args.offline, |ctx| {
         bootstrap::bootstrap(store, &recipe, &wanted, &options, ctx)
@@ -134,6 +162,37 @@ fn bootstrap_one(
     };
     eprintln!("{}: {state}", target.id);
     super::print(&format!("{}\n", disk.path.display()))
+}
+
+fn fetch(args: &FetchArgs, context: &Context) -> Result<Exit> {
+    let catalog = context.repo.catalog()?;
+    let options = args.flags.options()?;
+    let mut preparation = Preparation::new(&context.repo, args.flags.firmware.clone());
+    let mut failed = 0;
+    for target in super::selected(&catalog, &args.targets)? {
+        let resolved = preparation.resolve(target, &options).map_err(|findings| Coded {
+            exit: Exit::Usage,
+            message: Findings(findings).to_string(),
+        })?;
+        let reporter = Reporter::new(&target.id, context.verbose);
+        let given = options.iso.is_some();
+        match build::media::get(
+            &context.repo,
+            target,
+            &resolved.plan.media,
+            given,
+            false,
+            &reporter,
+        ) {
+            Ok(ready) => super::print(&format!("{}\t{}\n", target.id, ready.path.display()))?,
+            Err(error) if crate::exit::of(&error) == Exit::Interrupted => return Err(error),
+            Err(error) => {
+                eprintln!("{}: {error:#}", target.id);
+                failed += 1;
+            }
+        }
+    }
+    Ok(if failed == 0 { Exit::Ok } else { Exit::Failed })
 }
 
 fn verify(args: &VerifyArgs, store: &Store) -> Result<Exit> {

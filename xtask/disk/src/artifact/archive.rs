@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
@@ -16,12 +15,12 @@ use crate::policy::Kind;
 use crate::{Error, ErrorKind, Result};
 
 /// What to find out, and when to stop.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
     /// Read all content for [`Node::fingerprint`].
     pub fingerprints: bool,
-    /// Stops with [`ErrorKind::Cancelled`] soon after this becomes true.
-    pub cancel: Option<&'a AtomicBool>,
+    /// Stops with [`ErrorKind::Cancelled`] soon after this says so.
+    pub cancel: Option<&'a (dyn Fn() -> bool + Sync)>,
     /// Where a whole disk is unpacked to; it takes as much as is in use on
     /// the disk. The system's temporary directory if `None`.
     pub temp: Option<&'a Path>,
@@ -100,12 +99,12 @@ struct Meter<'a, R> {
     input: R,
     hash: Sha256,
     bytes: u64,
-    cancel: Option<&'a AtomicBool>,
+    cancel: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 impl<R: Read> Read for Meter<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        if self.cancel.is_some_and(|asked| asked()) {
             let error = Error::new(ErrorKind::Cancelled, "reading", "interrupted");
             return Err(io::Error::other(error));
         }

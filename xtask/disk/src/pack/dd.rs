@@ -20,7 +20,7 @@ const MIN_BYTES: u64 = 8 << 20;
 /// Packs the disk of `request` as it is.
 pub(super) fn pack(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
     let within = |error: Error| error.within(request.disk.display());
-    let disk = open_disk(&request.disk)?;
+    let disk = open_disk(&request.disk, request.disk_format)?;
     let stored = stored_bytes(&*disk.device).map_err(within)?;
     if stored < MIN_BYTES && !request.allow_tiny {
         let reason = format!("only {stored} bytes of it are in use: nothing was installed");

@@ -8,9 +8,8 @@ use super::overlay::Overlay;
 use super::walk::{Mount, Tree};
 use super::watch::Watch;
 use crate::artifact::Index;
-use crate::block::{BlockRead, Raw};
-use crate::ext4::Ext4;
-use crate::fs::{FileKind, FileSystem, NodeId};
+use crate::block::{self, BlockRead, Format};
+use crate::fs::{self, FileKind, FileSystem, NodeId};
 use crate::partition::{self, Guid, Partition, PartitionKind};
 use crate::policy::Policy;
 use crate::{Error, ErrorKind, Result};
@@ -37,9 +36,13 @@ pub(crate) struct Disk {
     pub(crate) parts: Vec<Partition>,
 }
 
-/// Opens a disk image and reads its partition table.
-pub(crate) fn open_disk(path: &Path) -> Result<Disk> {
-    let device: Arc<dyn BlockRead> = Arc::new(Raw::open(path)?);
+/// Opens a disk image of the given or a detected format and reads its
+/// partition table.
+pub(crate) fn open_disk(path: &Path, format: Option<Format>) -> Result<Disk> {
+    let device = match format {
+        Some(format) => block::open_as(path, format)?,
+        None => block::open(path)?,
+    };
     let table = partition::read(&*device).map_err(|error| error.within(path.display()))?;
     Ok(Disk { device, parts: table.map(|table| table.partitions).unwrap_or_default() })
 }
@@ -50,7 +53,8 @@ pub(crate) fn index_disk(
     fingerprints: bool,
     watch: &Watch<'_>,
 ) -> Result<(String, Index)> {
-    let disk = open_disk(path)?;
+    // Never by its content: whoever made the disk could name files of this host.
+    let disk = open_disk(path, Some(Format::Raw))?;
     let root = Root::find(&disk, &RootSelector::Auto, &[])?;
     let (overlay, policy) = (Overlay::default(), Policy::none());
     let mut visitor = Indexer::new(fingerprints, watch);
@@ -124,10 +128,13 @@ fn find_root(disk: &Disk, selector: &RootSelector) -> Result<Found> {
 
 fn find_auto(disk: &Disk) -> Result<Found> {
     if disk.parts.is_empty() {
-        return match open_system(Arc::clone(&disk.device))? {
-            Some(fs) if looks_like_root(&*fs)? || is_empty(&*fs)? => Ok(("disk".into(), fs)),
-            Some(_) => Err(refused(disk, "a file system without /etc and /usr")),
-            None => Err(refused(disk, "neither a partition table nor a file system")),
+        return match fs::open(Arc::clone(&disk.device)) {
+            Ok(fs) if looks_like_root(&*fs)? || is_empty(&*fs)? => Ok(("disk".into(), fs)),
+            Ok(_) => Err(refused(disk, "a file system without /etc and /usr")),
+            Err(error) if error.kind() == ErrorKind::NotThisFormat => {
+                Err(refused(disk, "neither a partition table nor a file system"))
+            }
+            Err(error) => Err(error),
         };
     }
     if let [part] = of_type(disk, |guid| ROOT_TYPES.contains(&guid)).as_slice() {
@@ -182,26 +189,19 @@ fn of_type(disk: &Disk, wanted: impl Fn(Guid) -> bool) -> Vec<&Partition> {
 fn open(disk: &Disk, part: &Partition) -> Result<Box<dyn FileSystem>> {
     let name = || format!("partition {}", part.number);
     let window = part.open(&disk.device)?;
-    let fs = open_system(Arc::new(window)).map_err(|error| error.within(name()))?;
-    fs.ok_or_else(|| {
-        let reason = format!("no file system that can be read (type {})", type_name(part));
-        Error::new(ErrorKind::Refused, name(), reason)
-    })
+    match fs::open(Arc::new(window)) {
+        Err(error) if error.kind() == ErrorKind::NotThisFormat => {
+            let reason = format!("no file system that can be read (type {})", type_name(part));
+            Err(Error::new(ErrorKind::Refused, name(), reason))
+        }
+        other => other.map_err(|error| error.within(name())),
+    }
 }
 
 fn type_name(part: &Partition) -> String {
     match part.kind {
         PartitionKind::Gpt(guid) => guid.to_string(),
         PartitionKind::Mbr(byte) => format!("{byte:#04x}"),
-    }
-}
-
-/// The file system that fills `device`; `None` if it is of no known format.
-fn open_system(device: Arc<dyn BlockRead>) -> Result<Option<Box<dyn FileSystem>>> {
-    match Ext4::open(device) {
-        Ok(fs) => Ok(Some(Box::new(fs))),
-        Err(error) if error.kind() == ErrorKind::NotThisFormat => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

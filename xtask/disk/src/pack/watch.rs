@@ -1,6 +1,6 @@
 //! Progress and cancellation of a long run.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -16,17 +16,18 @@ pub struct Progress {
 /// What a long run reports to and listens to. Shared by reference.
 #[derive(Default)]
 pub struct Watch<'a> {
-    cancel: Option<&'a AtomicBool>,
+    cancel: Option<&'a (dyn Fn() -> bool + Sync)>,
     progress: Option<&'a (dyn Fn(Progress) + Sync)>,
     done: AtomicU64,
     total: AtomicU64,
 }
 
 impl<'a> Watch<'a> {
-    /// Stops with [`ErrorKind::Cancelled`] soon after `flag` becomes true.
+    /// Stops with [`ErrorKind::Cancelled`] soon after `asked` says so. It is
+    /// asked for every entry and piece, so it should be quick.
     #[must_use]
-    pub fn cancelled_by(mut self, flag: &'a AtomicBool) -> Self {
-        self.cancel = Some(flag);
+    pub fn cancelled_by(mut self, asked: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        self.cancel = Some(asked);
         self
     }
 
@@ -39,7 +40,7 @@ impl<'a> Watch<'a> {
 
     /// Fails if the run was cancelled.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        if self.cancel.is_some_and(|asked| asked()) {
             return Err(Error::new(ErrorKind::Cancelled, "packing", "interrupted"));
         }
         Ok(())

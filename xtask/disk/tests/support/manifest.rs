@@ -36,17 +36,23 @@ pub type Manifest = BTreeMap<Vec<u8>, Entry>;
 /// What the kernel says about the tree below `root`.
 pub fn of_kernel(root: &Path) -> Manifest {
     let mut manifest = Manifest::new();
-    kernel_entry(root, Vec::new(), &mut manifest);
+    kernel_entry(root, Vec::new(), &mut Extents::new(), &mut manifest);
     manifest
 }
 
-fn kernel_entry(path: &Path, name: Vec<u8>, manifest: &mut Manifest) {
+/// Data runs by inode. The kernel is asked once, before anything is read:
+/// afterwards unwritten extents count as data, because they are cached.
+type Extents = BTreeMap<u64, Vec<(u64, u64)>>;
+
+fn kernel_entry(path: &Path, name: Vec<u8>, known: &mut Extents, manifest: &mut Manifest) {
     let meta = fs::symlink_metadata(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let kind = kernel_kind(&meta);
     let (content, extents) = match kind {
         FileKind::Regular => {
             let file = File::open(path).unwrap();
-            let extents = kernel_extents(&file, meta.len());
+            let extents =
+                known.entry(meta.ino()).or_insert_with(|| kernel_extents(&file, meta.len()));
+            let extents = extents.clone();
             let read =
                 |offset, buf: &mut [u8]| kernel_read(&file, meta.len(), &extents, offset, buf);
             (digest(meta.len(), read), extents)
@@ -73,7 +79,7 @@ fn kernel_entry(path: &Path, name: Vec<u8>, manifest: &mut Manifest) {
         for child in fs::read_dir(path).unwrap() {
             let child = child.unwrap();
             let name = join(&name, child.file_name().as_bytes());
-            kernel_entry(&child.path(), name, manifest);
+            kernel_entry(&child.path(), name, known, manifest);
         }
     }
     manifest.insert(name, entry);
@@ -139,7 +145,7 @@ fn kernel_xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 /// SHA-256 of `size` bytes, in which a piece full of zeros is only counted.
 /// Reads that come up short end it.
-fn digest(size: u64, read: impl Fn(u64, &mut [u8]) -> usize) -> Vec<u8> {
+pub fn digest(size: u64, read: impl Fn(u64, &mut [u8]) -> usize) -> Vec<u8> {
     let mut hash = Sha256::new();
     let mut buf = vec![0; usize::try_from(size.clamp(1, 1 << 20)).unwrap()];
     let zeros = vec![0; buf.len()];
@@ -214,6 +220,24 @@ fn reader_entry(
     manifest.insert(name, entry);
 }
 
+/// The fields that differ, attributes by name.
+fn difference(kernel: &Entry, reader: &Entry) -> Option<String> {
+    if kernel == reader {
+        return None;
+    }
+    let names = |entry: &Entry| -> Vec<String> {
+        let it = entry.xattrs.iter();
+        it.map(|(name, value)| format!("{:?} ({})", OsStr::from_bytes(name), value.len())).collect()
+    };
+    let plain = |entry: &Entry| {
+        let other = Entry { xattrs: vec![], ..entry.clone() };
+        format!("{other:?}")
+    };
+    let (a, b) = (plain(kernel), plain(reader));
+    let values = if a == b && names(kernel) == names(reader) { "(attribute values)" } else { "" };
+    Some(format!("{values}\n  kernel {a} {:?}\n  reader {b} {:?}", names(kernel), names(reader)))
+}
+
 /// Panics with the differences, if there are any; returns the number of entries.
 pub fn assert_same(what: &str, kernel: &Manifest, reader: &Manifest) -> usize {
     let mut differences = Vec::new();
@@ -221,10 +245,10 @@ pub fn assert_same(what: &str, kernel: &Manifest, reader: &Manifest) -> usize {
         let shown = String::from_utf8_lossy(path);
         match reader.get(path) {
             None => differences.push(format!("{shown}: not seen by the reader")),
-            Some(found) if found != expected => {
-                differences.push(format!("{shown}:\n  kernel {expected:?}\n  reader {found:?}"));
+            Some(found) => {
+                differences
+                    .extend(difference(expected, found).map(|what| format!("{shown}: {what}")));
             }
-            Some(_) => {}
         }
     }
     for path in reader.keys().filter(|path| !kernel.contains_key(*path)) {

@@ -8,6 +8,8 @@ mod call;
 mod conditional;
 mod loops;
 mod operators;
+mod special;
+mod templatefile;
 pub(crate) mod type_expr;
 
 use std::sync::Arc;
@@ -291,7 +293,7 @@ impl<'a> Evaluator<'a> {
 
 /// The part of a text that stays as it is whatever follows: all but a last
 /// character that could combine with the next. cty looks at 128 bytes at most.
-fn safe_prefix(text: &str) -> Option<Str> {
+pub(crate) fn safe_prefix(text: &str) -> Option<Str> {
     const DELIMITERS: &str = "-_:;/\\,.(){}[]|?!~ \t@#$%^&*+\"'";
     let cut = (0..=text.len().min(128)).rev().find(|index| text.is_char_boundary(*index))?;
     let mut prefix = text.get(..cut)?;

@@ -2,6 +2,7 @@
 
 use super::args::{any, elements, string, strings, text};
 use super::printf;
+use crate::eval::safe_prefix;
 use crate::function::{Body, Function, FunctionError, Kind, Param, Returns};
 use crate::types::Type;
 use crate::value::Value;
@@ -22,7 +23,12 @@ const fn function(name: &'static str, returns: Kind, body: Body) -> Function {
 pub(super) static FORMAT: Function = function("format", Kind::String, |_, args, _| {
     let (format, values) = (text(args, 0)?, args.get(1..).unwrap_or(&[]));
     match values.iter().find(|value| !value.is_wholly_known()) {
-        Some(unknown) => Ok(Value::unknown(Type::String, unknown.unknown_origin())),
+        Some(unknown) => {
+            // What stands before the first verb is certain.
+            let start = format.find('%').and_then(|end| format.get(..end));
+            let prefix = start.and_then(safe_prefix);
+            Ok(Value::unknown_with_prefix(unknown.unknown_origin(), prefix))
+        }
         None => printf::render(format, values).map(Value::string),
     }
 });

@@ -3,7 +3,7 @@
 use super::args::{any, at, string, text};
 use super::json_read;
 use crate::function::{Function, FunctionError, Kind, Returns};
-use crate::types::Type;
+use crate::types::{Str, Type};
 use crate::value::{Data, Value};
 
 pub(super) static JSONENCODE: Function = Function {
@@ -12,10 +12,10 @@ pub(super) static JSONENCODE: Function = Function {
     variadic: None,
     returns: Returns::Always(Kind::String),
     not_null: true,
-    body: |_, args, ty| {
+    body: |_, args, _| {
         let value = at(args, 0)?;
         if !value.is_wholly_known() {
-            return Ok(Value::unknown(ty.clone(), value.unknown_origin()));
+            return Ok(Value::unknown_with_prefix(value.unknown_origin(), first_character(value)));
         }
         encode(value).map(Value::string).map_err(FunctionError::new)
     },
@@ -32,6 +32,20 @@ pub(super) static JSONDECODE: Function = Function {
     not_null: false,
     body: |_, args, _| json_read::decode(text(args, 0)?),
 };
+
+/// What the JSON of an unknown value begins with, if it cannot be null.
+fn first_character(value: &Value) -> Option<Str> {
+    if value.may_be_null() {
+        return None;
+    }
+    let first = match value.ty() {
+        Type::String => "\"",
+        Type::Object(_) | Type::Map(_) => "{",
+        Type::Tuple(_) | Type::List(_) | Type::Set(_) => "[",
+        Type::Dynamic | Type::Bool | Type::Number => return None,
+    };
+    Some(first.into())
+}
 
 /// The value as JSON without spaces; keys are in order. Numbers keep all their
 /// digits.

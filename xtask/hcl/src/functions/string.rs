@@ -181,7 +181,13 @@ pub(super) static SORT: Function = function(
     |_, args, ty| {
         let list = at(args, 0)?;
         if !list.is_wholly_known() {
-            return Ok(Value::unknown(ty.clone(), list.unknown_origin()));
+            let unknown = |ty: &Type| Value::unknown(ty.clone(), list.unknown_origin());
+            // The order is not known, but the length is.
+            let length = list.as_sequence().map(<[Value]>::len);
+            return Ok(match length {
+                Some(length) => Value::list(Type::String, vec![unknown(&Type::String); length]),
+                None => unknown(ty),
+            });
         }
         let mut items = Vec::new();
         for (index, value) in elements(list).iter().enumerate() {

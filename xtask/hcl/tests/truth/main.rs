@@ -28,3 +28,27 @@ fn function_names() {
     let ours: BTreeSet<&str> = packer_hcl::functions::names().collect();
     assert_eq!(ours, known);
 }
+
+/// Every function is called at least twice, and at least once to its
+/// displeasure.
+#[test]
+fn every_function_is_covered() {
+    let fixtures = fixture::load_all();
+    for name in packer_hcl::functions::names() {
+        let call = format!("{name}(");
+        let calls = |expr: &str| {
+            let found = expr.match_indices(&call);
+            found.into_iter().any(|(index, _)| {
+                let before = expr.get(..index).and_then(|before| before.chars().next_back());
+                !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            })
+        };
+        let cases: Vec<_> = fixtures
+            .iter()
+            .flat_map(|fixture| &fixture.cases)
+            .filter(|case| calls(&case.expr))
+            .collect();
+        let errors = cases.iter().filter(|case| case.error.is_some()).count();
+        assert!(cases.len() >= 2 && errors >= 1, "{name}: {} cases, {errors} errors", cases.len());
+    }
+}

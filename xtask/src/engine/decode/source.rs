@@ -16,7 +16,8 @@ use crate::engine::typing;
 
 /// Reads a source; what is wrong goes to `problems`.
 pub(super) fn spec(source: &BuildSource, problems: &mut Vec<Diagnostic>) -> VmSpec {
-    let mut spec = VmSpec::new(&source.name, "");
+    let url = source.body.string("iso_url").ok().flatten();
+    let mut spec = VmSpec::new(&source.name, url.unwrap_or_default());
     let images = source.body.blocks_of("qemu_img_args");
     for block in images {
         let mut reader = Reader::new(&block.body, problems);

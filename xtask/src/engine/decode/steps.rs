@@ -1,6 +1,6 @@
 //! Provisioners.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -13,17 +13,13 @@ use crate::engine::step::{Action, FileCopy, Filter, Script, Shell, ShellLocal, S
 
 /// Reads a provisioner; `None` if it cannot be read at all. Filters were applied
 /// by the evaluation.
-pub(super) fn step(
-    provisioner: &Provisioner,
-    template: &Path,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<Step> {
+pub(super) fn step(provisioner: &Provisioner, problems: &mut Vec<Diagnostic>) -> Option<Step> {
     let kind = provisioner.provisioner_type.as_str();
     let mut reader = Reader::new(&provisioner.body, problems);
     let action = match kind {
-        "shell" => Action::Shell(shell(&mut reader, template)?),
-        "file" => Action::File(file(&mut reader, template)),
-        "shell-local" => Action::ShellLocal(local(&mut reader, template)?),
+        "shell" => Action::Shell(shell(&mut reader)?),
+        "file" => Action::File(file(&mut reader)),
+        "shell-local" => Action::ShellLocal(local(&mut reader)?),
         "sleep" => Action::Sleep(reader.time("duration").unwrap_or(Duration::ZERO)),
         _ => {
             let span = provisioner.span.clone();
@@ -35,7 +31,7 @@ pub(super) fn step(
     Some(Step {
         action,
         name: provisioner.name.clone(),
-        origin: origin(provisioner, template),
+        origin: origin(provisioner),
         pause_before: provisioner.pause_before,
         timeout: Some(provisioner.timeout).filter(|limit| !limit.is_zero()),
         max_retries: provisioner.max_retries,
@@ -45,22 +41,19 @@ pub(super) fn step(
 }
 
 /// `debian.pkr.hcl:41`.
-fn origin(provisioner: &Provisioner, template: &Path) -> String {
+fn origin(provisioner: &Provisioner) -> String {
     let path = provisioner.span.path();
-    let path = path.strip_prefix(template).unwrap_or(path);
-    format!("{}:{}", path.display(), provisioner.span.start().line)
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{file}:{}", provisioner.span.start().line)
 }
 
-/// `inline`, `script` or `scripts`, exactly one of them, and files that exist.
-fn script(r: &mut Reader<'_>, template: &Path, command: Option<String>) -> Option<Script> {
+/// `inline`, `script` or `scripts`, exactly one of them.
+fn script(r: &mut Reader<'_>, command: Option<String>) -> Option<Script> {
     let mut inline = r.texts("inline");
     inline.extend(command);
     let mut files = r.texts("scripts");
     files.extend(r.text("script"));
     let files: Vec<PathBuf> = files.into_iter().map(PathBuf::from).collect();
-    for file in files.iter().filter(|file| !template.join(file).is_file()) {
-        r.problem("Missing script", &format!("The script {} does not exist.", file.display()));
-    }
     match (inline.is_empty(), files.is_empty()) {
         (false, true) => Some(Script::Inline(inline)),
         (true, false) => Some(Script::Files(files)),
@@ -88,8 +81,8 @@ fn environment(r: &mut Reader<'_>) -> IndexMap<String, String> {
     env
 }
 
-fn shell(r: &mut Reader<'_>, template: &Path) -> Option<Shell> {
-    let script = script(r, template, None);
+fn shell(r: &mut Reader<'_>) -> Option<Shell> {
+    let script = script(r, None);
     let default = Shell::new(Script::Inline(Vec::new()));
     let shell = Shell {
         inline_shebang: r.text("inline_shebang"),
@@ -111,7 +104,7 @@ fn shell(r: &mut Reader<'_>, template: &Path) -> Option<Shell> {
     script.map(|script| Shell { script, ..shell })
 }
 
-fn file(r: &mut Reader<'_>, template: &Path) -> FileCopy {
+fn file(r: &mut Reader<'_>) -> FileCopy {
     let mut sources = r.texts("sources");
     sources.extend(r.text("source"));
     let download = r.choice("direction", &["upload", "download"], |word| match word {
@@ -139,17 +132,12 @@ fn file(r: &mut Reader<'_>, template: &Path) -> FileCopy {
         }
         _ => {}
     }
-    if !copy.download && !copy.generated {
-        for source in copy.sources.iter().filter(|source| !template.join(source).exists()) {
-            r.problem("Missing file", &format!("The source {source} does not exist."));
-        }
-    }
     copy
 }
 
-fn local(r: &mut Reader<'_>, template: &Path) -> Option<ShellLocal> {
+fn local(r: &mut Reader<'_>) -> Option<ShellLocal> {
     let command = r.text("command");
-    let script = script(r, template, command);
+    let script = script(r, command);
     let default = ShellLocal::new(Script::Inline(Vec::new()));
     let local = ShellLocal {
         inline_shebang: r.text("inline_shebang").unwrap_or(default.inline_shebang),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::grub::SECTOR;
 use super::recipe::{Recipe, Release};
 use crate::arch::Arch;
@@ -67,8 +69,8 @@ impl Mode {
     }
 }
 
-/// What the user may choose.
-#[derive(Clone, Debug, Default)]
+/// What the user may choose; all but the last two is remembered with the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// Mirror of the main archive: `http`, `https` or `file` URL.
     pub mirror: Option<String>,
@@ -79,8 +81,10 @@ pub struct Options {
     /// Keyring that signs the mirror, instead of the host's.
     pub keyring: Option<PathBuf>,
     /// Root or rootless.
+    #[serde(skip)]
     pub mode: Mode,
     /// Make it again even if nothing changed.
+    #[serde(skip)]
     pub refresh: bool,
 }
 
@@ -192,6 +196,11 @@ pub struct Subject<'a> {
     pub mirror_hash: &'a str,
 }
 
+/// File name of a base disk, as the templates expect it.
+pub(super) fn disk_name(image: &str, release: &str, arch: Arch) -> String {
+    format!("{image}-{release}-{}.qcow2", arch.name())
+}
+
 /// Resolves everything.
 ///
 /// # Errors
@@ -215,7 +224,7 @@ pub fn plan(recipe: &Recipe, options: &Options, subject: &Subject<'_>) -> Result
         .as_bytes(),
     );
     Ok(Plan {
-        name: format!("{}-{}-{}.qcow2", subject.image, subject.release, subject.arch.name()),
+        name: disk_name(subject.image, subject.release, subject.arch),
         root_uuid: uuid(&key, "root"),
         key,
         arch: subject.arch,

@@ -64,11 +64,12 @@ struct Raw {
 }
 
 impl Recipe {
-    /// Reads `dir/bootstrap.toml` and its script.
+    /// Reads `bootstrap/bootstrap.toml` of an image directory, and its scripts.
     ///
     /// # Errors
     /// A file is missing or not of the form above; the message has the line.
-    pub fn read(dir: &Path) -> Result<Self, MediaError> {
+    pub fn read(image: &Path) -> Result<Self, MediaError> {
+        let dir = image.join("bootstrap");
         let path = dir.join("bootstrap.toml");
         let text = read(&path)?;
         let raw: Raw = toml::from_str(&text)

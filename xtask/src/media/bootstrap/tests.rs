@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 
 fn recipe() -> Recipe {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../debian/bootstrap");
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../debian");
     Recipe::read(&dir).unwrap()
 }
 
@@ -157,4 +157,34 @@ fn offline_without_a_disk_says_so() {
     let wanted = Wanted { image: "debian", release: "12", arch: Arch::Amd64 };
     let error = bootstrap(&store, &recipe(), &wanted, &Options::default(), &ctx).unwrap_err();
     assert!(matches!(error, MediaError::Offline { .. }), "{error}");
+}
+
+/// An air-gapped site names its mirror once; builds must not go elsewhere.
+#[test]
+fn the_mirror_of_the_last_time_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path().to_path_buf());
+    let wanted = Wanted { image: "debian", release: "12", arch: Arch::Amd64 };
+    assert_eq!(remembered(&store, &wanted).mirror, None);
+    let options = Options {
+        mirror: Some("file:///srv/debian".into()),
+        security_mirror: Some("none".into()),
+        components: Some(vec!["main".into()]),
+        keyring: Some("/srv/own.gpg".into()),
+        mode: Mode::Root,
+        refresh: true,
+    };
+    let record = Record {
+        key: "k".into(),
+        sha256: "s".into(),
+        made: "m".into(),
+        sources: vec![],
+        options: options.clone(),
+    };
+    fs::write(dir.path().join("debian-12-amd64.json"), serde_json::to_vec(&record).unwrap())
+        .unwrap();
+    let again = remembered(&store, &wanted);
+    assert_eq!((again.mirror, again.security_mirror), (options.mirror, options.security_mirror));
+    assert_eq!((again.components, again.keyring), (options.components, options.keyring));
+    assert!(!again.refresh && again.mode == Mode::Auto, "these are of one run only");
 }
