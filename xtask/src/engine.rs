@@ -10,7 +10,6 @@ pub mod causes;
 pub mod console;
 pub mod decode;
 pub mod disk;
-pub mod duration;
 pub mod error;
 pub mod events;
 pub mod host;

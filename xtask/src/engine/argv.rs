@@ -357,7 +357,7 @@ mod tests {
         spec.headless = true;
         spec.hardware.memory_mib = 2048;
         spec.hardware.smp.cpus = 2;
-        spec.communicator = Communicator::Ssh(Ssh::new("root"));
+        spec.communicator = Communicator::Ssh(Box::new(Ssh::new("root")));
         let prepared = Prepared {
             disks: vec!["/w/output/packer-debian".into()],
             cd: Some("/w/output/cd.iso".into()),

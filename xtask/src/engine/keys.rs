@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::duration;
+use packer_hcl::duration;
 
 /// Something to do at the keyboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,10 +166,13 @@ fn wait(inner: &str) -> Result<Option<Key>, KeyError> {
     let Some(time) = inner.strip_prefix("wait") else { return Ok(None) };
     let time = match time {
         "" => Duration::from_secs(1),
-        _ => match time.parse().map(Duration::from_secs).ok().or_else(|| duration::parse(time)) {
-            Some(time) => time,
-            None => return Ok(None),
-        },
+        _ => {
+            match time.parse().map(Duration::from_secs).ok().or_else(|| duration::parse(time).ok())
+            {
+                Some(time) => time,
+                None => return Ok(None),
+            }
+        }
     };
     if time.is_zero() {
         return Err(KeyError(format!("`<{inner}>` must wait for more than no time")));

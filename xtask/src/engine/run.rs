@@ -122,7 +122,7 @@ impl Build<'_> {
     fn run(&mut self) -> Result<DiskResult, Box<EngineError>> {
         let Job { spec, host, paths, .. } = self.job;
         let shop = Workshop { spec, host, paths, cancel: self.cancel };
-        let ready = prepare::prepare(&shop, &self.job.options).map_err(|t| self.error(t))?;
+        let ready = prepare::prepare(self.job, &shop).map_err(|t| self.error(t))?;
         let disks = ready.machine.disks.clone();
         let requests = self.machine(ready)?;
         self.clock.enter(Phase::Finish);

@@ -48,6 +48,8 @@ pub struct VmSpec {
     /// `qmp_socket_path` when `qmp_enable` is set: a second QMP socket there,
     /// for the template's own scripts.
     pub qmp_socket: Option<PathBuf>,
+    /// Values that the template marks sensitive; masked in every log.
+    pub secrets: Vec<String>,
 }
 
 impl VmSpec {
@@ -70,6 +72,7 @@ impl VmSpec {
             qemuargs: Vec::new(),
             headless: false,
             qmp_socket: None,
+            secrets: Vec::new(),
         }
     }
 
@@ -405,7 +408,7 @@ pub enum Communicator {
     /// Nothing is run in the guest; it installs and turns itself off.
     None,
     /// Provisioners run over SSH.
-    Ssh(Ssh),
+    Ssh(Box<Ssh>),
 }
 
 /// `ssh_*`.
@@ -428,6 +431,8 @@ pub struct Ssh {
     /// `ssh_handshake_attempts`: refused logins before we give up; `None` is no
     /// limit. Default 10 if `ssh_timeout` is not set either.
     pub handshake_attempts: Option<u32>,
+    /// `pause_before_connecting`: wait after the first login.
+    pub pause: Duration,
     /// `ssh_pty`: give every command a terminal.
     pub pty: bool,
     /// `ssh_ciphers`; empty is OpenSSH's default.
@@ -449,6 +454,7 @@ impl Ssh {
             port: 22,
             timeout: Some(Duration::from_secs(5 * 60)),
             handshake_attempts: Some(10),
+            pause: Duration::ZERO,
             pty: false,
             ciphers: Vec::new(),
             kex: Vec::new(),

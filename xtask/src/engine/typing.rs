@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::duration;
+use packer_hcl::duration;
+
 use super::error::Trouble;
 use super::keys::{self, Key, Stroke};
 use super::qmp::QmpError;
@@ -33,7 +34,7 @@ pub fn prepare(boot: &Boot, context: &Context) -> Result<Vec<Typed>, Trouble> {
 /// The pause after each key event: the template's, `PACKER_KEY_INTERVAL`, or
 /// Packer's default.
 pub fn interval(boot: &Boot) -> Duration {
-    let from_env = || duration::parse(&std::env::var("PACKER_KEY_INTERVAL").ok()?);
+    let from_env = || duration::parse(&std::env::var("PACKER_KEY_INTERVAL").ok()?).ok();
     boot.key_interval.or_else(from_env).unwrap_or(DEFAULT_INTERVAL)
 }
 

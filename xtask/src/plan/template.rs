@@ -46,6 +46,7 @@ pub fn evaluate(
     values: &Values,
 ) -> Result<Evaluated, Vec<Diagnostic>> {
     let mut inputs = Inputs::new(dir, PACKER_VERSION);
+    inputs.build_values = crate::engine::decode::build_values();
     inputs.vars.clone_from(&values.vars);
     inputs.var_files.clone_from(&values.var_files);
     inputs.env = environment();

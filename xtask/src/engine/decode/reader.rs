@@ -1,30 +1,36 @@
-//! Reads typed attributes and remembers which, so that the rest is known to be
-//! unknown.
+//! Reads attributes of a body, remembers which, and collects what is wrong.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use packer_hcl::body::{Body, Typed};
+use packer_hcl::body::{Attribute, Body, Typed};
 use packer_hcl::diagnostic::Diagnostic;
+use packer_hcl::types::Type;
+use packer_hcl::value::Value;
 
-/// A body being decoded. Problems are collected, never thrown, so that all of
-/// a template come in one go.
+use super::names::{self, Unread};
+
+/// A body that is read.
 pub(super) struct Reader<'a> {
     body: &'a Body,
-    seen: BTreeSet<String>,
-    problems: Vec<Diagnostic>,
+    read: BTreeSet<&'static str>,
+    problems: &'a mut Vec<Diagnostic>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(body: &'a Body) -> Self {
-        Self { body, seen: BTreeSet::new(), problems: vec![] }
+    pub fn new(body: &'a Body, problems: &'a mut Vec<Diagnostic>) -> Self {
+        Self { body, read: BTreeSet::new(), problems }
     }
 
-    fn take<T>(&mut self, name: &str, get: impl Fn(&Body, &str) -> Typed<T>) -> Option<T> {
-        self.seen.insert(name.to_owned());
-        match get(self.body, name) {
+    fn take<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&Body, &str) -> Typed<T>,
+    ) -> Option<T> {
+        self.read.insert(name);
+        match read(self.body, name) {
             Ok(value) => value,
             Err(problem) => {
                 self.problems.push(problem);
@@ -33,105 +39,148 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        self.take(name, Body::string)
+    /// Text; empty is not set, as for Packer.
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        self.take(name, |body, name| body.string(name)).filter(|text| !text.is_empty())
     }
 
-    /// Text that is not empty: Packer takes "" for "not set".
-    pub(super) fn filled(&mut self, name: &str) -> Option<String> {
-        self.text(name).filter(|t| !t.is_empty())
+    /// A path; empty is not set.
+    pub fn path(&mut self, name: &'static str) -> Option<PathBuf> {
+        self.text(name).map(PathBuf::from)
     }
 
-    pub(super) fn path(&mut self, name: &str) -> Option<PathBuf> {
-        self.filled(name).map(PathBuf::from)
+    /// A bool, `false` if not set.
+    pub fn flag(&mut self, name: &'static str) -> bool {
+        self.take(name, |body, name| body.bool(name)).unwrap_or(false)
     }
 
-    pub(super) fn flag(&mut self, name: &str) -> bool {
-        self.take(name, Body::bool).unwrap_or(false)
-    }
-
-    pub(super) fn number<T: TryFrom<i64>>(&mut self, name: &str) -> Option<T> {
-        let value = self.take(name, Body::int)?;
-        let number = T::try_from(value).ok();
-        if number.is_none() {
-            self.problem(name, "the number is out of range");
+    /// A whole number that fits the type; zero is not set, as for Packer.
+    pub fn number<T: TryFrom<i64>>(&mut self, name: &'static str) -> Option<T> {
+        let number = self.take(name, |body, name| body.int(name)).filter(|number| *number != 0)?;
+        let fits = T::try_from(number).ok();
+        if fits.is_none() {
+            self.wrong(name, &format!("{number} is out of range"));
         }
-        number
+        fits
     }
 
-    pub(super) fn numbers(&mut self, name: &str) -> Option<Vec<i32>> {
-        let texts = self.texts(name)?;
-        let numbers: Option<Vec<i32>> = texts.iter().map(|t| t.parse().ok()).collect();
-        if numbers.is_none() {
-            self.problem(name, "whole numbers are required");
+    /// Texts; empty if not set.
+    pub fn texts(&mut self, name: &'static str) -> Vec<String> {
+        self.take(name, |body, name| body.strings(name)).unwrap_or_default()
+    }
+
+    /// Rows of texts.
+    pub fn rows(&mut self, name: &'static str) -> Vec<Vec<String>> {
+        self.take(name, |body, name| body.string_lists(name)).unwrap_or_default()
+    }
+
+    /// Names and texts.
+    pub fn map(&mut self, name: &'static str) -> IndexMap<String, String> {
+        let map = self.take(name, |body, name| body.string_map(name));
+        map.unwrap_or_default().into_iter().collect()
+    }
+
+    /// Exit codes.
+    pub fn codes(&mut self, name: &'static str) -> Option<Vec<i32>> {
+        let ty = Type::list(Type::Number);
+        let value = self.take(name, |body, name| body.typed(name, &ty))?;
+        let code = |value: &Value| i32::try_from(value.as_number()?.to_i64()?).ok();
+        let codes: Option<Vec<i32>> = value.children().map(code).collect();
+        if codes.is_none() {
+            self.wrong(name, "exit codes are whole numbers");
         }
-        numbers
+        codes.filter(|codes| !codes.is_empty())
     }
 
-    pub(super) fn texts(&mut self, name: &str) -> Option<Vec<String>> {
-        self.take(name, Body::strings)
+    /// A duration; zero is not set, as for Packer.
+    pub fn time(&mut self, name: &'static str) -> Option<Duration> {
+        self.take(name, |body, name| body.duration(name)).filter(|time| !time.is_zero())
     }
 
-    pub(super) fn paths(&mut self, name: &str) -> Vec<PathBuf> {
-        self.texts(name).unwrap_or_default().into_iter().map(PathBuf::from).collect()
+    /// As [`Reader::time`], but a negative duration is zero: Packer's way to say
+    /// "no wait", because zero means its default.
+    pub fn time_or_none(&mut self, name: &'static str) -> Option<Duration> {
+        let negative = self.body.string(name).ok().flatten();
+        if negative.is_some_and(|text| text.starts_with('-')) {
+            self.read.insert(name);
+            return Some(Duration::ZERO);
+        }
+        self.time(name)
     }
 
-    pub(super) fn rows(&mut self, name: &str) -> Vec<Vec<String>> {
-        self.take(name, Body::string_lists).unwrap_or_default()
-    }
-
-    pub(super) fn map(&mut self, name: &str) -> IndexMap<String, String> {
-        self.take(name, Body::string_map).unwrap_or_default().into_iter().collect()
-    }
-
-    pub(super) fn duration(&mut self, name: &str) -> Option<Duration> {
-        self.take(name, Body::duration)
-    }
-
-    /// A word of a fixed list.
-    pub(super) fn word<T>(
+    /// One of a few words.
+    pub fn choice<T>(
         &mut self,
-        name: &str,
-        names: &[&str],
-        parse: fn(&str) -> Option<T>,
+        name: &'static str,
+        words: &[&str],
+        parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        let text = self.filled(name)?;
-        let word = parse(&text);
-        if word.is_none() {
-            let reason = format!("`{text}` is not one of {}", names.join(", "));
-            self.problem(name, &reason);
+        let word = self.text(name)?;
+        let value = parse(&word);
+        if value.is_none() {
+            self.wrong(name, &format!("`{word}` is none of {}", words.join(", ")));
         }
-        word
+        value
     }
 
-    pub(super) fn problem(&mut self, name: &str, reason: &str) {
+    /// A finding about an attribute's value.
+    pub fn wrong(&mut self, name: &str, reason: &str) {
         self.problems.push(self.body.invalid(name, reason));
     }
 
-    /// Attributes that mean nothing to this engine, with a reason in the table
-    /// that names them.
-    pub(super) fn ignore(&mut self, names: &[(&str, &str)]) {
-        self.seen.extend(names.iter().map(|(name, _)| (*name).to_owned()));
+    /// A finding about the whole body.
+    pub fn problem(&mut self, summary: &str, detail: &str) {
+        self.problems.push(Diagnostic::error(summary, detail, self.body.span.clone()));
     }
 
-    /// What is left is unknown; all problems, if there are any.
-    pub(super) fn finish(mut self, what: &str) -> Vec<Diagnostic> {
+    /// Says that an attribute is read although its value is not used.
+    pub fn skip(&mut self, name: &'static str) {
+        self.read.insert(name);
+    }
+
+    /// Reports attributes and blocks of a source that nobody read.
+    pub fn finish_source(self, blocks: &[&str]) {
+        self.finish(names::unread, blocks);
+    }
+
+    /// Reports attributes and blocks of a provisioner that nobody read.
+    pub fn finish_step(self) {
+        self.finish(|_| Unread::Unknown, &[]);
+    }
+
+    fn finish(self, meaning: impl Fn(&str) -> Unread, blocks: &[&str]) {
         for (name, attribute) in &self.body.attributes {
-            if !self.seen.contains(name) && !attribute.value.is_null() {
-                self.problems.push(Diagnostic::error(
-                    format!("The built-in engine does not know `{name}` of a {what}"),
-                    "Remove it, or build with --engine packer.",
-                    attribute.name_span.clone(),
-                ));
+            if self.read.contains(name.as_str()) {
+                continue;
+            }
+            let span = attribute.name_span.clone();
+            match meaning(name) {
+                Unread::WithoutEffect => {}
+                Unread::OnlyPacker if is_default(attribute) => {}
+                Unread::OnlyPacker => {
+                    self.problems.push(names::only_packer(&format!("`{name}`"), span));
+                }
+                Unread::Unknown => {
+                    let known = self.read.iter().copied();
+                    self.problems.push(names::unknown(name, span, known));
+                }
             }
         }
         for block in &self.body.blocks {
-            self.problems.push(Diagnostic::error(
-                format!("The built-in engine does not know the block `{}`", block.block_type),
-                "Remove it, or build with --engine packer.",
-                block.span.clone(),
-            ));
+            if !blocks.contains(&block.block_type.as_str()) {
+                let what = format!("the block `{}`", block.block_type);
+                self.problems.push(names::only_packer(&what, block.span.clone()));
+            }
         }
-        self.problems
     }
+}
+
+/// Null, `false`, zero, an empty text or list: what the attribute is anyway.
+fn is_default(attribute: &Attribute) -> bool {
+    let value = &attribute.value;
+    value.is_null()
+        || value.as_bool() == Some(false)
+        || value.as_str() == Some("")
+        || value.as_number().and_then(packer_hcl::number::Number::to_i64) == Some(0)
+        || value.len() == Some(0)
 }

@@ -1,4 +1,4 @@
-//! Provisioners as [`Step`]s.
+//! Provisioners.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,136 +7,150 @@ use indexmap::IndexMap;
 use packer_hcl::diagnostic::Diagnostic;
 use packer_hcl::evaluated::Provisioner;
 
+use super::names;
 use super::reader::Reader;
 use crate::engine::step::{Action, FileCopy, Filter, Script, Shell, ShellLocal, Step};
 
-pub(super) fn decode(provisioner: &Provisioner) -> Result<Step, Vec<Diagnostic>> {
-    let mut r = Reader::new(&provisioner.body);
+/// Reads a provisioner; `None` if it cannot be read at all. Filters were applied
+/// by the evaluation.
+pub(super) fn step(provisioner: &Provisioner, problems: &mut Vec<Diagnostic>) -> Option<Step> {
     let kind = provisioner.provisioner_type.as_str();
+    let mut reader = Reader::new(&provisioner.body, problems);
     let action = match kind {
-        "shell" => Action::Shell(shell(&mut r)),
-        "file" => Action::File(file(&mut r)),
-        "shell-local" => Action::ShellLocal(shell_local(&mut r)),
-        "sleep" => Action::Sleep(r.duration("duration").unwrap_or(Duration::ZERO)),
-        other => {
-            return Err(vec![Diagnostic::error(
-                format!("The built-in engine has no provisioner `{other}`"),
-                "It has shell, file, shell-local and sleep; build with --engine packer.",
-                provisioner.span.clone(),
-            )]);
+        "shell" => Action::Shell(shell(&mut reader)?),
+        "file" => Action::File(file(&mut reader)),
+        "shell-local" => Action::ShellLocal(local(&mut reader)?),
+        "sleep" => Action::Sleep(reader.time("duration").unwrap_or(Duration::ZERO)),
+        _ => {
+            let span = provisioner.span.clone();
+            problems.push(names::only_packer(&format!("the provisioner `{kind}`"), span));
+            return None;
         }
     };
-    let problems = r.finish(&format!("{kind} provisioner"));
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let place = provisioner.span.start();
-    let file = provisioner.span.path().file_name().unwrap_or_default().to_string_lossy();
-    Ok(Step {
+    reader.finish_step();
+    Some(Step {
+        action,
         name: provisioner.name.clone(),
-        origin: format!("{file}:{}", place.line),
+        origin: origin(provisioner),
         pause_before: provisioner.pause_before,
-        timeout: Some(provisioner.timeout).filter(|t| !t.is_zero()),
+        timeout: Some(provisioner.timeout).filter(|limit| !limit.is_zero()),
         max_retries: provisioner.max_retries,
         continue_on_error: provisioner.continue_on_error,
-        // The evaluator gives each source only the provisioners it runs.
         filter: Filter::All,
-        ..Step::new(action)
     })
 }
 
-/// `inline`, `script` or `scripts`; exactly one is needed.
-fn script(r: &mut Reader<'_>, also: Option<String>) -> Script {
-    let inline = r.texts("inline");
-    let mut files: Vec<PathBuf> = r.path("script").into_iter().collect();
-    files.extend(r.paths("scripts"));
-    match (inline.or(also.map(|line| vec![line])), files.is_empty()) {
-        (Some(lines), true) => Script::Inline(lines),
-        (None, false) => Script::Files(files),
-        (None, true) => {
-            r.problem("inline", "one of inline, script, scripts is needed");
-            Script::Inline(vec![])
-        }
-        (Some(_), false) => {
-            r.problem("inline", "only one of inline, script, scripts may be set");
-            Script::Inline(vec![])
+/// `debian.pkr.hcl:41`.
+fn origin(provisioner: &Provisioner) -> String {
+    let path = provisioner.span.path();
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{file}:{}", provisioner.span.start().line)
+}
+
+/// `inline`, `script` or `scripts`, exactly one of them.
+fn script(r: &mut Reader<'_>, command: Option<String>) -> Option<Script> {
+    let mut inline = r.texts("inline");
+    inline.extend(command);
+    let mut files = r.texts("scripts");
+    files.extend(r.text("script"));
+    let files: Vec<PathBuf> = files.into_iter().map(PathBuf::from).collect();
+    match (inline.is_empty(), files.is_empty()) {
+        (false, true) => Some(Script::Inline(inline)),
+        (true, false) => Some(Script::Files(files)),
+        _ => {
+            let detail = "Exactly one of \"inline\", \"script\" and \"scripts\" is needed.";
+            r.problem("No script or too many", detail);
+            None
         }
     }
 }
 
-/// `environment_vars` as `NAME=VALUE`, then `env`, which wins.
+/// `environment_vars` and `env`, the latter winning.
 fn environment(r: &mut Reader<'_>) -> IndexMap<String, String> {
     let mut env = IndexMap::new();
-    for row in r.texts("environment_vars").unwrap_or_default() {
-        match row.split_once('=') {
+    for pair in r.texts("environment_vars") {
+        match pair.split_once('=') {
             Some((name, value)) if !name.is_empty() => {
                 env.insert(name.to_owned(), value.to_owned());
             }
-            _ => r.problem("environment_vars", "each must be NAME=VALUE"),
+            // Not the text itself: it may be a secret.
+            _ => r.wrong("environment_vars", "every element has the form NAME=value"),
         }
     }
     env.extend(r.map("env"));
     env
 }
 
-fn shell(r: &mut Reader<'_>) -> Shell {
-    let default = Shell::new(script(r, None));
-    Shell {
-        inline_shebang: r.filled("inline_shebang"),
+fn shell(r: &mut Reader<'_>) -> Option<Shell> {
+    let script = script(r, None);
+    let default = Shell::new(Script::Inline(Vec::new()));
+    let shell = Shell {
+        inline_shebang: r.text("inline_shebang"),
         env: environment(r),
-        env_var_format: r.filled("env_var_format"),
-        execute_command: r.filled("execute_command"),
+        env_var_format: r.text("env_var_format"),
+        execute_command: r.text("execute_command"),
         use_env_var_file: r.flag("use_env_var_file"),
         binary: r.flag("binary"),
-        remote_folder: r.filled("remote_folder").unwrap_or(default.remote_folder),
-        remote_file: r.filled("remote_file"),
-        remote_path: r.filled("remote_path"),
+        remote_folder: r.text("remote_folder").unwrap_or(default.remote_folder),
+        remote_file: r.text("remote_file"),
+        remote_path: r.text("remote_path"),
         skip_clean: r.flag("skip_clean"),
         expect_disconnect: r.flag("expect_disconnect"),
-        start_retry_timeout: r
-            .duration("start_retry_timeout")
-            .unwrap_or(default.start_retry_timeout),
-        valid_exit_codes: r.numbers("valid_exit_codes").unwrap_or(default.valid_exit_codes),
-        pause_after: r.duration("pause_after").unwrap_or(Duration::ZERO),
-        script: default.script,
-    }
+        start_retry_timeout: r.time("start_retry_timeout").unwrap_or(default.start_retry_timeout),
+        valid_exit_codes: r.codes("valid_exit_codes").unwrap_or(default.valid_exit_codes),
+        pause_after: r.time("pause_after").unwrap_or(Duration::ZERO),
+        script: Script::Inline(Vec::new()),
+    };
+    script.map(|script| Shell { script, ..shell })
 }
 
 fn file(r: &mut Reader<'_>) -> FileCopy {
-    let mut sources: Vec<String> = r.filled("source").into_iter().collect();
-    sources.extend(r.texts("sources").unwrap_or_default());
-    let content = r.text("content");
-    let destination = r.filled("destination").unwrap_or_default();
-    if destination.is_empty() {
-        r.problem("destination", "it is required");
-    }
-    if sources.is_empty() == content.is_none() {
-        r.problem("source", "one of source, sources, content is needed");
-    }
-    let direction = r.filled("direction").unwrap_or_else(|| "upload".into());
-    if !["upload", "download"].contains(&direction.as_str()) {
-        r.problem("direction", "it is upload or download");
-    }
-    FileCopy {
+    let mut sources = r.texts("sources");
+    sources.extend(r.text("source"));
+    let download = r.choice("direction", &["upload", "download"], |word| match word {
+        "upload" => Some(false),
+        "download" => Some(true),
+        _ => None,
+    });
+    let copy = FileCopy {
         sources,
-        content,
-        destination,
-        download: direction == "download",
+        content: r.text("content"),
+        destination: r.text("destination").unwrap_or_default(),
+        download: download.unwrap_or(false),
         generated: r.flag("generated"),
+    };
+    if copy.destination.is_empty() {
+        r.problem("Missing required argument", "\"destination\" is required.");
     }
+    match (&copy.content, copy.sources.is_empty()) {
+        (Some(_), false) => r.wrong("content", "it cannot be used together with a source"),
+        (None, true) => {
+            r.problem(
+                "Missing required argument",
+                "\"source\", \"sources\" or \"content\" is needed.",
+            );
+        }
+        _ => {}
+    }
+    copy
 }
 
-fn shell_local(r: &mut Reader<'_>) -> ShellLocal {
-    let command = r.filled("command");
-    let default = ShellLocal::new(script(r, command));
-    ShellLocal {
-        inline_shebang: r.filled("inline_shebang").unwrap_or(default.inline_shebang),
+fn local(r: &mut Reader<'_>) -> Option<ShellLocal> {
+    let command = r.text("command");
+    let script = script(r, command);
+    let default = ShellLocal::new(Script::Inline(Vec::new()));
+    let local = ShellLocal {
+        inline_shebang: r.text("inline_shebang").unwrap_or(default.inline_shebang),
         env: environment(r),
-        env_var_format: r.filled("env_var_format"),
-        execute_command: r.texts("execute_command").unwrap_or_default(),
-        only_on: r.texts("only_on").unwrap_or_default(),
-        valid_exit_codes: r.numbers("valid_exit_codes").unwrap_or(default.valid_exit_codes),
-        tempfile_extension: r.filled("tempfile_extension"),
-        script: default.script,
+        env_var_format: r.text("env_var_format"),
+        execute_command: r.texts("execute_command"),
+        only_on: r.texts("only_on"),
+        valid_exit_codes: r.codes("valid_exit_codes").unwrap_or(default.valid_exit_codes),
+        tempfile_extension: r.text("tempfile_extension"),
+        script: Script::Inline(Vec::new()),
+    };
+    if r.flag("use_linux_pathing") {
+        r.wrong("use_linux_pathing", "it is for Windows hosts");
     }
+    script.map(|script| ShellLocal { script, ..local })
 }

@@ -95,6 +95,7 @@ impl<'a, 'b> Drive<'a, 'b> {
 
     fn secrets(&self) -> Vec<String> {
         let mut secrets = self.job.options.secrets.clone();
+        secrets.extend(self.job.spec.secrets.iter().cloned());
         secrets.extend(self.job.spec.ssh().and_then(|ssh| ssh.password.clone()));
         // A mask of one or two letters would hide everything else too.
         secrets.retain(|secret| secret.len() > 3);
@@ -156,7 +157,8 @@ impl<'a, 'b> Drive<'a, 'b> {
             if let Refusal::Denied(why) = &progress.last {
                 events.event(Event::Note(&format!("login refused: {why}")));
             }
-        })
+        })?;
+        self.pause(settings.pause)
     }
 
     /// Without a communicator the guest installs and turns itself off.

@@ -1,12 +1,15 @@
 //! What must be there before QEMU starts.
 
-use super::Options;
+use std::path::{Path, PathBuf};
+
+use super::Job;
 use crate::cmd::Child;
 use crate::engine::argv::Prepared;
 use crate::engine::disk::Workshop;
 use crate::engine::error::Trouble;
 use crate::engine::http::{Content, Server};
 use crate::engine::spec::{Accelerator, VmSpec};
+use crate::engine::step::{Action, Script, Shell, ShellLocal};
 use crate::engine::tpm;
 
 /// Files, ports and helpers of a build; the helpers end when this is dropped.
@@ -20,8 +23,9 @@ pub(super) struct Ready {
 }
 
 /// Makes everything, cheap checks first.
-pub(super) fn prepare(shop: &Workshop<'_>, options: &Options) -> Result<Ready, Trouble> {
+pub(super) fn prepare(job: &Job, shop: &Workshop<'_>) -> Result<Ready, Trouble> {
     check_accelerator(shop)?;
+    check_files(job)?;
     let http = serve(shop)?;
     let disks = shop.disks()?;
     let cd = shop.cd()?;
@@ -34,7 +38,7 @@ pub(super) fn prepare(shop: &Workshop<'_>, options: &Options) -> Result<Ready, T
         http_port: http.as_ref().map(Server::port),
         ssh_port: 0,
         tpm: tpm.is_some().then(|| shop.paths.tpm()),
-        view: options.view,
+        view: job.options.view,
     };
     Ok(Ready { machine, http, tpm })
 }
@@ -48,6 +52,36 @@ fn check_accelerator(shop: &Workshop<'_>) -> Result<(), Trouble> {
         ));
     }
     Ok(())
+}
+
+/// Files that steps name must be there before a VM boots for minutes.
+fn check_files(job: &Job) -> Result<(), Trouble> {
+    for step in &job.steps {
+        let missing = local_files(&step.action)
+            .into_iter()
+            .find(|file| !job.paths.template.join(file).exists());
+        if let Some(file) = missing {
+            let (kind, origin) = (step.kind(), &step.origin);
+            return Err(Trouble::template(format!(
+                "{kind} provisioner ({origin}): {} does not exist",
+                file.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn local_files(action: &Action) -> Vec<PathBuf> {
+    match action {
+        Action::Shell(Shell { script: Script::Files(files), .. })
+        | Action::ShellLocal(ShellLocal { script: Script::Files(files), .. }) => files.clone(),
+        Action::File(copy) if !copy.download && !copy.generated => {
+            // One with an expression is known only when it is used.
+            let fixed = copy.sources.iter().filter(|source| !source.contains("{{"));
+            fixed.map(|source| Path::new(source).to_path_buf()).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn serve(shop: &Workshop<'_>) -> Result<Option<Server>, Trouble> {
