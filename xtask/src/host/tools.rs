@@ -89,11 +89,22 @@ const SYSTEM_DIRS: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// No program of the table takes longer to print its version, even under load.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Finds a program on `PATH`, then in the system directories.
+/// Finds a program on `PATH`, then in the system directories, then where
+/// `setup` installs what no distribution packages.
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
     let system = || SYSTEM_DIRS.iter().find_map(|dir| crate::cmd::which(Path::new(dir).join(name)));
-    crate::cmd::which(name).or_else(system)
+    let own = || crate::cmd::which(own_tool_dir(name)?.join("bin").join(name));
+    crate::cmd::which(name).or_else(system).or_else(own)
+}
+
+/// Where `setup` installs a tool for this user: in `$XDG_DATA_HOME` or
+/// `~/.local/share`. `None` without a home.
+#[must_use]
+pub fn own_tool_dir(name: &str) -> Option<PathBuf> {
+    let var = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = var("XDG_DATA_HOME").or_else(|| Some(var("HOME")?.join(".local/share")))?;
+    Some(base.join("maas-xtask").join(name))
 }
 
 /// The emulator for `arch`, if it is installed and starts.

@@ -5,6 +5,7 @@
 
 mod apt;
 mod policy;
+mod python;
 #[cfg(test)]
 mod tests;
 mod wanted;
@@ -22,6 +23,7 @@ use crate::arch::Arch;
 use crate::cmd::{Cmd, CmdError, shell_quote, which};
 use crate::exit::{Coded, Exit};
 use crate::host::os::PackageManager;
+use crate::host::tools;
 use crate::host::{self, Host};
 
 /// What to install, and how much to ask.
@@ -66,7 +68,14 @@ pub fn ensure(args: &Args, host: &Host) -> Result<bool> {
     let wants = wanted::wanted(host, &arches, manager, args.validators);
     let session = Session { yes: args.yes, dry_run: args.dry_run };
     let changed = match manager {
-        PackageManager::Apt => session.apt(&wants)?,
+        PackageManager::Apt => {
+            let packages = session.apt(&wants)?;
+            let validator = args.validators && !host.tools.contains_key("ksvalidator");
+            if validator {
+                session.ksvalidator()?;
+            }
+            packages || validator
+        }
         PackageManager::Dnf => session.dnf(&wants)?,
     };
     if !changed {
@@ -163,6 +172,28 @@ impl Session {
         let argv = as_root(&["sh", "-c", script])?;
         if let Some(result) = self.perform(&argv, "keep cloud-init from configuring this host")? {
             result.map_err(|error| Coded::host(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// As this user: only the packages before it need root.
+    fn ksvalidator(&self) -> Result<()> {
+        let dir = tools::own_tool_dir("ksvalidator")
+            .ok_or_else(|| Coded::host("no home directory to install ksvalidator into"))?;
+        let failed = |error: CmdError| Coded::host(error.to_string());
+        if let Some(result) = self.perform(&python::make(&dir), "make a Python environment")? {
+            result.map_err(failed)?;
+        }
+        for (name, content) in python::REQUIREMENTS {
+            if !self.dry_run {
+                let file = dir.join(name);
+                fs::write(&file, content)
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+            }
+            // Part of what was just agreed to.
+            let argv = python::install(&dir, name);
+            let agreed = Self { yes: true, ..*self };
+            agreed.perform(&argv, "install pykickstart")?.transpose().map_err(failed)?;
         }
         Ok(())
     }

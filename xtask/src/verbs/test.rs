@@ -127,7 +127,14 @@ impl Tools {
             Program::Cargo => (&self.cargo, vec![]),
             Program::Xtask => (
                 &self.xtask,
-                vec!["--root".into(), dir(&repo.root), "--out".into(), dir(&repo.out)],
+                vec![
+                    "--root".into(),
+                    dir(&repo.root),
+                    "--out".into(),
+                    dir(&repo.out),
+                    "--media-dir".into(),
+                    dir(&repo.media),
+                ],
             ),
         };
         let names = std::env::vars_os().map(|(name, _)| name);

@@ -201,6 +201,19 @@ fn host(root: bool) -> Host {
 }
 
 #[test]
+fn pip_takes_two_files_by_hash_and_nothing_else() {
+    for (name, content) in python::REQUIREMENTS {
+        let argv = python::install(Path::new("/d"), name);
+        for option in ["--no-deps", "--require-hashes", "--no-build-isolation"] {
+            assert!(argv.iter().any(|word| word == option), "{argv:?}");
+        }
+        assert_eq!(content.lines().count(), 1);
+        let hash = content.trim().rsplit("sha256:").next().unwrap();
+        assert!(hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{hash}");
+    }
+}
+
+#[test]
 fn what_is_missing_becomes_packages() {
     let names = |host: &Host, manager, validators| {
         let wants = wanted::wanted(host, &[Arch::Amd64, Arch::Arm64], manager, validators);
@@ -213,15 +226,13 @@ fn what_is_missing_becomes_packages() {
     assert!(!bare.contains(&"uidmap".to_owned()) && !bare.contains(&"shellcheck".to_owned()));
     assert!(names(&host(false), PackageManager::Apt, false).contains(&"uidmap".to_owned()));
     let all = names(&host(true), PackageManager::Apt, true);
-    for package in ["shellcheck", "python3-pykickstart", "cloud-init", "libxml2-utils"] {
+    for package in ["shellcheck", "python3-venv", "cloud-init", "libxml2-utils"] {
         assert!(all.iter().any(|name| name == package), "{package}");
     }
     let fedora = names(&host(true), PackageManager::Dnf, false);
     assert!(fedora.contains(&"/usr/bin/qemu-system-x86_64".to_owned()), "{fedora:?}");
     assert!(fedora.contains(&"edk2-aarch64".to_owned()));
     let mut ready = host(true);
-    ready
-        .tools
-        .insert("git".into(), host::tools::Tool { path: "/usr/bin/git".into(), version: None });
+    ready.tools.insert("git".into(), tools::Tool { path: "/usr/bin/git".into(), version: None });
     assert!(!names(&ready, PackageManager::Apt, false).contains(&"git".to_owned()));
 }

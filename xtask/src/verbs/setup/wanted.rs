@@ -1,5 +1,6 @@
 //! Which packages stand for what the host lacks. Pure.
 
+use super::python;
 use crate::arch::Arch;
 use crate::cmd::debian_package;
 use crate::host::Host;
@@ -45,7 +46,14 @@ pub fn wanted(
             Group::Rootless => host.rootless != Rootless::Root,
             Group::Validate => validators,
         };
-        if needed && !host.tools.contains_key(spec.name) {
+        if !needed || host.tools.contains_key(spec.name) {
+            continue;
+        }
+        if spec.name == "ksvalidator" && manager == PackageManager::Apt {
+            for package in python::PACKAGES {
+                add((*package).to_owned(), "to install ksvalidator");
+            }
+        } else {
             add(program(manager, spec.name), spec.name);
         }
     }
