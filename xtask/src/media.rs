@@ -7,6 +7,7 @@
 //! leave nothing half-written under a final name.
 
 pub mod bootstrap;
+mod check;
 mod checksum;
 mod download;
 mod error;
@@ -21,6 +22,7 @@ mod test_server;
 #[cfg(test)]
 mod tests;
 
+pub use check::{Checked, Newer, check};
 pub use checksum::{Algorithm, Checksum, Digest};
 pub use error::MediaError;
 pub use hash::{Digests, hash_file};
