@@ -17,9 +17,8 @@ use crate::cmd::Cmd;
 /// git.
 #[must_use]
 pub fn commit(root: &Path) -> String {
-    let git = |args: &[&str]| {
-        Cmd::new("git", "find out the commit").cwd(root).args(args).output().ok()
-    };
+    let git =
+        |args: &[&str]| Cmd::new("git", "find out the commit").cwd(root).args(args).output().ok();
     let Some(head) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".into() };
     let dirty = git(&["status", "--porcelain", "--untracked-files=no"])
         .is_some_and(|status| !status.stdout_text().trim().is_empty());

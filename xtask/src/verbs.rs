@@ -12,8 +12,8 @@ pub mod media;
 pub mod plan;
 pub mod schema;
 pub mod setup;
-pub mod test;
 pub mod ssh;
+pub mod test;
 pub mod validate;
 
 use std::io::Write as _;

@@ -46,12 +46,8 @@ pub fn get(
     let last = Mutex::new(Instant::now());
     let progress = |p: Progress| report_progress(reporter, &last, p);
     let notice = |text: &str| reporter.say(text);
-    let context = Context {
-        offline,
-        cancel: CancelToken::global(),
-        progress: &progress,
-        notice: &notice,
-    };
+    let context =
+        Context { offline, cancel: CancelToken::global(), progress: &progress, notice: &notice };
     if medium.kind == MediaKind::Mirror && !given {
         return bootstrapped(repo, target, &store, &context);
     }

@@ -175,8 +175,8 @@ impl Job<'_> {
     /// The disk grows to at most its size; the artifact to about half of that.
     fn check_space(&self, resolved: &Resolved) -> Result<()> {
         fs::create_dir_all(&self.repo.out)?;
-        let space = crate::host::resources::space("out", &self.repo.out)
-            .map_err(anyhow::Error::msg)?;
+        let space =
+            crate::host::resources::space("out", &self.repo.out).map_err(anyhow::Error::msg)?;
         // A cloud system fills a quarter of the disk it is given; below that
         // the build is sure to fail, above it we would refuse what works.
         let need = resolved.plan.machine.disk / 4;

@@ -124,11 +124,9 @@ fn dry_run(
     settings: &Settings,
 ) -> Result<Exit> {
     for target in targets {
-        let resolved =
-            preparation.resolve(target, &settings.options).map_err(|findings| Coded {
-                exit: Exit::Usage,
-                message: Findings(findings).to_string(),
-            })?;
+        let resolved = preparation.resolve(target, &settings.options).map_err(|findings| {
+            Coded { exit: Exit::Usage, message: Findings(findings).to_string() }
+        })?;
         print(&super::plan::text(&resolved.plan))?;
     }
     Ok(Exit::Ok)

@@ -65,10 +65,9 @@ fn hardware(r: &mut Reader<'_>) -> Hardware {
     let default = Hardware::default();
     let device = r.filled("tpm_device_type");
     let version_1 = r.flag("use_tpm1");
-    let tpm = r.flag("vtpm").then(|| Tpm {
-        device: device.unwrap_or_else(|| "tpm-tis".into()),
-        version_1,
-    });
+    let tpm = r
+        .flag("vtpm")
+        .then(|| Tpm { device: device.unwrap_or_else(|| "tpm-tis".into()), version_1 });
     // Packer takes less than 10 MiB for a mistake.
     let memory = r.number("memory").filter(|m: &u64| *m >= 10);
     Hardware {
@@ -131,7 +130,8 @@ fn firmware(r: &mut Reader<'_>) -> Firmware {
 
 fn http(r: &mut Reader<'_>) -> Http {
     let default = Http::default();
-    let slashed = |(path, text): (String, String)| (format!("/{}", path.trim_start_matches('/')), text);
+    let slashed =
+        |(path, text): (String, String)| (format!("/{}", path.trim_start_matches('/')), text);
     Http {
         directory: r.path("http_directory"),
         content: r.map("http_content").into_iter().map(slashed).collect(),
