@@ -92,12 +92,18 @@ pub enum Command {
     DeployTest(verbs::deploy_test::Args),
     /// Run what CI runs: lints, tests, validation, a build, a deployment
     Test(verbs::test::Args),
+    /// Judge an artifact, or compare two
+    Inspect(verbs::inspect::Args),
+    /// Make an artifact of a disk
+    Pack(verbs::pack::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
     /// Say why a rule matters
     Explain(verbs::explain::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
+    /// Write the generated parts of READMEs, or check them
+    Docs(verbs::docs::Args),
     /// Remove what builds left, and downloaded media
     Clean(verbs::clean::Args),
     /// Print tab completion for a shell

@@ -21,7 +21,7 @@ use serde::Serialize;
 pub use rules::{RULES, find};
 
 use crate::arch::Arch;
-use crate::catalog::Family;
+use crate::catalog::{ArtifactKind, Family, Firmware, Target};
 use crate::finding::Severity;
 
 /// What the catalog says about a target, as far as the contract asks.
@@ -56,6 +56,24 @@ impl Expectations {
             bios: false,
             uefi: true,
             exceptions: Vec::new(),
+        }
+    }
+}
+
+impl From<&Target> for Expectations {
+    fn from(target: &Target) -> Self {
+        let facts = &target.facts;
+        Self {
+            kind: match facts.artifact {
+                ArtifactKind::Tgz => Kind::Tgz,
+                ArtifactKind::Ddgz => Kind::Ddgz,
+            },
+            family: Some(facts.family),
+            arch: Some(target.arch),
+            needs_hook: facts.contract.hook,
+            bios: facts.contract.boot.contains(&Firmware::Bios),
+            uefi: facts.contract.boot.contains(&Firmware::Uefi),
+            exceptions: facts.contract.exceptions.clone(),
         }
     }
 }

@@ -48,11 +48,11 @@ pub(super) fn one_kernel(input: &Input<'_>) -> Vec<Breach> {
 /// GRUB for PC BIOS, as Debian and SUSE, or Red Hat and SUSE 16 name it.
 const BIOS: &[&str] = &["/usr/lib/grub/i386-pc/*.mod", "/usr/share/grub2/i386-pc/*.mod"];
 
-/// GRUB or shim for UEFI; `ARCH` and `FIRMWARE` are filled in.
+/// GRUB or shim for UEFI; `PLATFORM` and `FIRMWARE` are filled in.
 const UEFI: &[&str] = &[
-    "/usr/lib/grub/ARCH-efi-signed/*",
-    "/usr/lib/grub/ARCH-efi/*.mod",
-    "/usr/share/grub2/ARCH-efi/*.mod",
+    "/usr/lib/grub/PLATFORM-signed/*",
+    "/usr/lib/grub/PLATFORM/*.mod",
+    "/usr/share/grub2/PLATFORM/*.mod",
     "/usr/share/efi/*/grub.efi",
     "/boot/efi/EFI/*/grubFIRMWARE.efi",
     "/boot/efi/EFI/*/shimFIRMWARE.efi",
@@ -68,21 +68,20 @@ pub(super) fn bios(input: &Input<'_>) -> Vec<Breach> {
 }
 
 pub(super) fn uefi(input: &Input<'_>) -> Vec<Breach> {
-    let arches: &[(&str, &str)] = match input.expect.arch {
-        Some(Arch::Amd64) => &[("x86_64", "x64")],
-        Some(Arch::Arm64) => &[("arm64", "aa64")],
-        None => &[("x86_64", "x64"), ("arm64", "aa64")],
+    let arches = match input.expect.arch {
+        Some(arch) => vec![arch],
+        None => Arch::ALL.to_vec(),
     };
-    let found = |(arch, efi): &(&str, &str)| {
+    let found = |arch: &Arch| {
         UEFI.iter().any(|pattern| {
-            let pattern = pattern.replace("ARCH", arch).replace("FIRMWARE", efi);
-            !input.paths(&pattern).is_empty()
+            let pattern = pattern.replace("PLATFORM", arch.grub_efi());
+            !input.paths(&pattern.replace("FIRMWARE", arch.efi())).is_empty()
         })
     };
     if !input.expect.uefi || arches.iter().any(found) {
         return Vec::new();
     }
-    let names: Vec<_> = arches.iter().map(|(arch, _)| format!("{arch}-efi")).collect();
+    let names: Vec<_> = arches.iter().map(|arch| arch.grub_efi()).collect();
     vec![breach_of_all(format!("no GRUB for machines with UEFI ({})", names.join(" or ")))]
 }
 

@@ -43,6 +43,10 @@ pub struct Failure {
 pub struct Report {
     /// [`VERSION`].
     pub version: u32,
+    /// Whether the image deploys, boots and holds; see [`Report::judged`].
+    pub passed: bool,
+    /// When, `2026-11-23T14:09:00Z`.
+    pub date: String,
     /// The artifact.
     pub artifact: PathBuf,
     /// Its architecture.
@@ -62,10 +66,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Deployed, booted, and every check holds.
+    /// Sets [`Report::passed`]: deployed, booted, and every check holds.
     #[must_use]
-    pub fn passed(&self) -> bool {
-        self.failure.is_none() && !self.checks.is_empty() && self.failed().next().is_none()
+    pub fn judged(mut self) -> Self {
+        let held = !self.checks.is_empty() && self.failed().next().is_none();
+        self.passed = held && self.failure.is_none();
+        self
     }
 
     /// Checks that do not hold.
@@ -78,7 +84,7 @@ impl Report {
 impl std::fmt::Display for Report {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let setting: Vec<&str> = self.machine.values().map(String::as_str).collect();
-        let verdict = if self.passed() { "ok  " } else { "FAIL" };
+        let verdict = if self.passed { "ok  " } else { "FAIL" };
         writeln!(out, "{verdict}  {}  ({})", self.artifact.display(), setting.join(", "))?;
         let phases: Vec<String> =
             self.phases.iter().map(|p| format!("{} {}", p.name, clock(p.seconds))).collect();
@@ -131,6 +137,8 @@ mod tests {
     fn report() -> Report {
         Report {
             version: VERSION,
+            passed: false,
+            date: "2026-11-23T14:09:00Z".into(),
             artifact: "out/x/debian.tar.gz".into(),
             arch: "amd64".into(),
             machine: [("firmware".to_owned(), "uefi".to_owned())].into(),
@@ -157,9 +165,10 @@ mod tests {
 
     #[test]
     fn no_checks_is_no_pass() {
-        assert!(!report().passed());
-        assert!(Report { checks: vec![outcome(true)], ..report() }.passed());
-        assert!(!Report { checks: vec![outcome(true), outcome(false)], ..report() }.passed());
+        assert!(!report().judged().passed);
+        assert!(Report { checks: vec![outcome(true)], ..report() }.judged().passed);
+        let one_fails = vec![outcome(true), outcome(false)];
+        assert!(!Report { checks: one_fails, ..report() }.judged().passed);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -26,6 +26,8 @@ use super::report::{Failure, Phase, Report, VERSION};
 use super::ssh::Key;
 use crate::arch::Arch;
 use crate::cmd::Cmd;
+use crate::date;
+use crate::engine::host::WorkPaths;
 use crate::exit::Coded;
 use crate::host::firmware::{self as uefi, Wanted};
 
@@ -46,7 +48,8 @@ pub struct Settings {
     pub disk_bytes: u64,
     /// Base disk (qcow2) of the ephemeral system; never changed.
     pub ephemeral: PathBuf,
-    /// Directory for the machines' disks; removed afterwards.
+    /// Directory for disks, keys and sockets of this run alone; it is removed
+    /// before and afterwards.
     pub work: PathBuf,
     /// Directory for serial logs and the report.
     pub logs: PathBuf,
@@ -81,10 +84,8 @@ pub type Progress<'a> = &'a mut dyn FnMut(&str);
 pub fn deploy_test(settings: &Settings, progress: Progress<'_>) -> Result<Report> {
     fs::create_dir_all(&settings.logs)
         .with_context(|| format!("cannot make {}", settings.logs.display()))?;
-    fs::create_dir_all(&settings.work)
-        .with_context(|| format!("cannot make {}", settings.work.display()))?;
-    let work = tempfile::Builder::new().prefix("dt-").tempdir_in(&settings.work)?;
-    let mut run = Run::prepare(settings, work.path())?;
+    let work = WorkDir::create(&settings.work)?;
+    let mut run = Run::prepare(settings, &work.paths)?;
     let failure = run.all(progress)?;
     let report = run.report(failure);
     let text = serde_json::to_string_pretty(&report)?;
@@ -92,10 +93,38 @@ pub fn deploy_test(settings: &Settings, progress: Progress<'_>) -> Result<Report
     Ok(report)
 }
 
+/// Disks, keys and sockets of one run; removed when dropped.
+struct WorkDir {
+    paths: WorkPaths,
+}
+
+impl WorkDir {
+    /// Makes it anew: a run that was killed leaves its disks.
+    fn create(root: &Path) -> Result<Self> {
+        let cannot = || format!("cannot make {}", root.display());
+        match fs::remove_dir_all(root) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).with_context(cannot);
+            }
+            _ => {}
+        }
+        let paths = WorkPaths::create(root, root).with_context(cannot)?;
+        Ok(Self { paths })
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next run.
+        drop(fs::remove_dir_all(&self.paths.root));
+        drop(fs::remove_dir_all(&self.paths.sockets));
+    }
+}
+
 /// A run under way.
 struct Run<'a> {
     settings: &'a Settings,
-    work: &'a Path,
+    work: &'a WorkPaths,
     key: Key,
     credentials: Credentials,
     maas: Arc<Maas>,
@@ -107,11 +136,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn prepare(settings: &'a Settings, work: &'a Path) -> Result<Self> {
-        let key = Key::generate(work)?;
+    fn prepare(settings: &'a Settings, work: &'a WorkPaths) -> Result<Self> {
+        let key = Key::generate(&work.secrets)?;
         let credentials = Credentials::random()?;
         let maas = Maas::new(credentials.clone(), settings.artifact.clone(), key.public.clone());
-        let curtin = settings.curtin.as_deref().map(|tree| archive_curtin(tree, work));
+        let curtin = settings.curtin.as_deref().map(|tree| archive_curtin(tree, &work.output));
         let maas = Arc::new(maas.with_curtin(curtin.transpose()?));
         let server = Server::start(Arc::clone(&maas) as Arc<dyn super::http::Handler>)
             .context("cannot start the metadata service on 127.0.0.1")?;
@@ -178,7 +207,7 @@ impl<'a> Run<'a> {
             format!("the ephemeral system {} is not there", self.settings.ephemeral.display())
         })?;
         let image = |purpose: &str| {
-            let cmd = Cmd::new(&self.settings.qemu_img, purpose).cwd(self.work);
+            let cmd = Cmd::new(&self.settings.qemu_img, purpose).cwd(&self.work.output);
             cmd.args(["create", "-q", "-f", "qcow2"]).timeout(Duration::from_secs(120))
         };
         image("lay a disk over the ephemeral system's")
@@ -206,7 +235,7 @@ impl<'a> Run<'a> {
         machine.disks.insert(
             0,
             Disk {
-                path: self.work.join("ephemeral.qcow2"),
+                path: self.work.output.join("ephemeral.qcow2"),
                 serial: "ephemeral",
                 bus: DiskBus::Virtio,
             },
@@ -235,9 +264,9 @@ impl<'a> Run<'a> {
             cpus: settings.cpus,
             memory_mib: settings.memory_mib,
             flash: self.flash(name)?,
-            disks: vec![target_disk(&self.work.join("disk.qcow2"), settings.disk)],
+            disks: vec![target_disk(&self.work.output.join("disk.qcow2"), settings.disk)],
             serial: settings.logs.join(format!("{name}.log")),
-            qmp: self.work.join(format!("{name}.qmp")),
+            qmp: self.work.sockets.join(format!("{name}.qmp")),
             ssh: false,
             smbios_serial: None,
             screen: false,
@@ -253,7 +282,7 @@ impl<'a> Run<'a> {
             Wanted { arch, machine: machine_type(arch), secure_boot: false, raw_only: false };
         let (firmware, _) = uefi::choose(&self.settings.firmware_scan, wanted)
             .map_err(|none| Coded::host(none.to_string()))?;
-        let vars = self.work.join(format!("{name}-vars.fd"));
+        let vars = self.work.output.join(format!("{name}-vars.fd"));
         fs::copy(&firmware.vars.path, &vars)
             .with_context(|| format!("cannot copy {}", firmware.vars.path.display()))?;
         Ok(Some(Flash {
@@ -324,6 +353,8 @@ impl<'a> Run<'a> {
         ];
         Report {
             version: VERSION,
+            passed: false,
+            date: date::stamp(SystemTime::now()),
             artifact: settings.artifact.clone(),
             arch: settings.arch.name().into(),
             machine: machine.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
@@ -333,6 +364,7 @@ impl<'a> Run<'a> {
             checks: self.checks,
             logs: settings.logs.clone(),
         }
+        .judged()
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::{Context, print};
 use crate::arch::Arch;
+use crate::build::lock::Lock;
 use crate::build::manifest;
 use crate::catalog::{self, Selection};
 use crate::cli::Format;
@@ -72,6 +73,8 @@ struct Artifact {
     file: PathBuf,
     arch: Arch,
     logs: PathBuf,
+    /// Names lock and work directory of this run.
+    run: String,
 }
 
 /// Deploys, boots, checks, prints the report.
@@ -80,6 +83,7 @@ struct Artifact {
 /// The artifact, the ephemeral system or a tool is missing; interrupted.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let artifact = artifact(args, context)?;
+    let _lock = Lock::take(&context.repo.out, &artifact.run)?;
     let settings = settings(args, context, artifact)?;
     announce(&settings);
     let start = Instant::now();
@@ -91,7 +95,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         Format::Text => print(&report.to_string())?,
         Format::Json => print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
     }
-    Ok(if report.passed() { Exit::Ok } else { Exit::Failed })
+    Ok(if report.passed { Exit::Ok } else { Exit::Failed })
 }
 
 fn announce(settings: &Settings) {
@@ -124,7 +128,7 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
         disk: args.disk,
         disk_bytes: args.disk_size << 30,
         ephemeral: ephemeral(args, &repo.media, arch)?,
-        work: repo.out.join("work"),
+        work: repo.out.join(".work").join(&artifact.run),
         logs: artifact.logs,
         accelerator: host.kvm.accelerator(host.arch, arch).to_owned(),
         qemu,
@@ -176,9 +180,9 @@ fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
         let file = given.canonicalize()?;
         let stem = file.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = format!("{}-{firmware}", stem.unwrap_or_default());
-        let logs = context.repo.out.join("deploy-test").join(name);
+        let logs = context.repo.out.join("deploy-test").join(&name);
         let arch = args.arch.or_else(|| arch_beside(&file)).unwrap_or(Arch::Amd64);
-        return Ok(Artifact { file, arch, logs });
+        return Ok(Artifact { file, arch, logs, run: format!("deploy-test-{name}") });
     }
     if args.artifact.contains(['/', '.']) {
         return Err(Coded::usage(format!("{}: no such file", args.artifact)));
@@ -202,6 +206,7 @@ fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
         file: dir.join(&manifest.artifact.file),
         arch: target.arch,
         logs: dir.join(format!("deploy-test-{firmware}")),
+        run: format!("deploy-test-{}-{firmware}", target.id),
     })
 }
 

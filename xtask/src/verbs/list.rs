@@ -74,6 +74,26 @@ fn images(catalog: &Catalog, context: &Context) -> Result<String> {
     ))
 }
 
+/// The table of the README. It does not depend on today's date: a document must
+/// not go out of date by itself.
+///
+/// # Errors
+/// A broken record.
+pub fn markdown(catalog: &Catalog, context: &Context) -> Result<String> {
+    let mut out = String::from(
+        "| image | releases (end of life) | arch | media | artifact | MAAS | proof |\n|---|---|---|---|---|---|---|\n",
+    );
+    for image in &catalog.images {
+        let mut row = image_row(image, context, "")?;
+        if let [name, releases, ..] = row.as_mut_slice() {
+            *name = format!("[{}]({}/README.md)", image.title, image.name);
+            *releases = releases_with_dates(image);
+        }
+        out.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    Ok(out)
+}
+
 fn image_row(image: &Image, context: &Context, today: &str) -> Result<Vec<String>> {
     let all = |get: &dyn Fn(&Target) -> String| {
         let mut words: Vec<String> = vec![];
@@ -93,6 +113,20 @@ fn image_row(image: &Image, context: &Context, today: &str) -> Result<Vec<String
         all(&|t| format!(">= {}", t.facts.maas.min_version)),
         image_proof(image, context)?,
     ])
+}
+
+/// `12 (2028-06-30), 13 (2030-06-30)`.
+fn releases_with_dates(image: &Image) -> String {
+    let mut all: Vec<String> = vec![];
+    for target in &image.targets {
+        let name = target.release.as_deref().unwrap_or("-");
+        let date = target.facts.eol.as_deref().map_or_else(String::new, |d| format!(" ({d})"));
+        let shown = format!("{name}{date}");
+        if !all.contains(&shown) {
+            all.push(shown);
+        }
+    }
+    all.join(", ")
 }
 
 /// Live releases, then those at their end of life in brackets.

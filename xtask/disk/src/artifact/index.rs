@@ -91,6 +91,11 @@ impl Index {
         self.entries.iter().map(|(path, node)| (path.as_slice(), node))
     }
 
+    /// The entry of exactly this path below the root.
+    pub fn node(&self, path: &[u8]) -> Option<&Node> {
+        self.entries.get(path)
+    }
+
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -145,7 +145,7 @@ fn kernel_xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 /// SHA-256 of `size` bytes, in which a piece full of zeros is only counted.
 /// Reads that come up short end it.
-fn digest(size: u64, read: impl Fn(u64, &mut [u8]) -> usize) -> Vec<u8> {
+pub fn digest(size: u64, read: impl Fn(u64, &mut [u8]) -> usize) -> Vec<u8> {
     let mut hash = Sha256::new();
     let mut buf = vec![0; usize::try_from(size.clamp(1, 1 << 20)).unwrap()];
     let zeros = vec![0; buf.len()];

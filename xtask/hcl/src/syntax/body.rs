@@ -40,12 +40,9 @@ impl Parser<'_> {
                 }
                 TokenKind::End | TokenKind::CloseBrace => return,
                 _ => {
-                    let before = self.progress();
+                    let start = self.progress();
                     if self.item(body).is_err() {
-                        self.skip_item();
-                    }
-                    if self.progress() == before {
-                        self.read();
+                        self.skip_item(start);
                     }
                 }
             }
@@ -158,7 +155,7 @@ impl Parser<'_> {
                 body.end = self.peek().range;
                 self.close_block(open.range)?;
             }
-            _ => self.single_line_body(&mut body)?,
+            _ => self.single_line_body(&mut body, open.range)?,
         }
         let block_type = self.text(name).into();
         Ok(Block { block_type, type_range: name.range, labels, header, body })
@@ -246,7 +243,7 @@ impl Parser<'_> {
     }
 
     /// `{ name = value }` on one line.
-    fn single_line_body(&mut self, body: &mut Body) -> Parsed<()> {
+    fn single_line_body(&mut self, body: &mut Body, open: Range) -> Parsed<()> {
         let name = self.read();
         if name.kind != TokenKind::Ident || !self.at(TokenKind::Assign) {
             let detail = match self.peek().kind {
@@ -281,6 +278,7 @@ impl Parser<'_> {
                  single-line block definition, which must also be closed on the same line. Place \
                  the block's closing brace immediately after the argument definition."
             }
+            TokenKind::End => return self.close_block(open),
             _ => {
                 "A single-line block definition must end with a closing brace immediately after \
                  its single argument definition."

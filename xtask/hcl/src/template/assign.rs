@@ -69,7 +69,9 @@ impl<'a> Session<'a> {
                 (assigned.value, assigned.origin)
             }
             None => {
-                self.unset(name, &declared.span);
+                if !declared.broken {
+                    self.unset(name, &declared.span);
+                }
                 (Value::unknown(declared.ty.clone(), None), ValueOrigin::Default)
             }
         };
@@ -104,7 +106,10 @@ impl<'a> Session<'a> {
         let own = Value::object([(Str::from(name), assigned.value.clone())].into());
         let scope = Scope::root(vec![("var".into(), own)]);
         let before = self.problems.len();
+        // Packer resolves relative paths in conditions from where it was called.
+        let base_dir = std::mem::replace(&mut self.context.base_dir, Path::new(""));
         let result = self.eval(rule.source, rule.condition, &scope);
+        self.context.base_dir = base_dir;
         let range = rule.condition.range;
         if self.problems.len() > before || !result.is_known() {
             return;

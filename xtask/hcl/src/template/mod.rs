@@ -10,6 +10,7 @@ mod packer_block;
 mod references;
 mod schema;
 mod session;
+mod steps;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,6 +180,7 @@ impl Evaluated {
         let template = resolved.template.clone();
         let mut session = Session::new(&template.parsed, &inputs);
         let (sources, builds) = session.builds(&resolved.variables, &resolved.locals);
+        session.problems = session::distinct(std::mem::take(&mut session.problems));
         let mut files_read = session.context.reads.take();
         files_read.extend(self.files_read.iter().cloned());
         session.finish(|warnings| Evaluated {

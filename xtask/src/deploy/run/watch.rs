@@ -57,7 +57,7 @@ impl Watched {
         }
         let log = run.settings.logs.join("qemu.log");
         let child = Cmd::new(&run.settings.qemu, "start the machine")
-            .cwd(run.work)
+            .cwd(&run.work.output)
             .args(machine.argv())
             .log(&log)
             .spawn()?;
