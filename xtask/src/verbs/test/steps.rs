@@ -59,7 +59,7 @@ pub fn all(arch: Arch) -> Vec<Step> {
             10,
         ),
         step("tests", Cargo, &["test", "--locked", "--workspace"], 15),
-        step("validate", Xtask, &["validate", "--all", "--strict"], 5),
+        step("validate", Xtask, &["validate", "--strict"], 5),
         step("docs", Xtask, &["docs", "--check"], 2),
         Step { vm: true, ..step("build", Xtask, &["build", &target, "--force"], 20) },
         Step {
