@@ -1,0 +1,271 @@
+"""Unit tests of curtin/curtin-hooks: python3 -m unittest discover -s debian/tests
+
+Configurations are shaped like those MAAS sends (synthetic: written by hand
+after MAAS's preseed code, no captured deployment).
+"""
+
+import importlib.machinery
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import types
+import unittest
+from unittest import mock
+
+HOOK = os.path.join(os.path.dirname(__file__), "..", "curtin", "curtin-hooks")
+
+MAAS_CONFIG = {
+    "kernel": {"package": "linux-generic", "mapping": {}},
+    "apt": {
+        "preserve_sources_list": False,
+        "primary": [{"arches": ["default"], "uri": "http://archive.ubuntu.com/ubuntu"}],
+        "security": [{"arches": ["default"], "uri": "http://security.ubuntu.com/ubuntu"}],
+        "sources_list": "deb http://archive.ubuntu.com/ubuntu $RELEASE main\n",
+        "proxy": "http://10.0.0.1:8000/",
+        "sources": {
+            "team.list": {"source": "deb http://repo.example/apt bookworm main"},
+            "ppa.list": {"source": "ppa:someone/thing"},
+        },
+    },
+    "cloudconfig": {
+        "maas-datasource": {"content": "datasource_list: [ MAAS ]", "path": "/etc/cloud/cloud.cfg.d/90_maas.cfg"},
+        "maas-cloud-config": {"content": "#cloud-config\ndatasource: {MAAS: {token_key: k}}\n"},
+    },
+}
+
+
+def load():
+    # No .py, and no byte code beside a file that is copied into images.
+    sys.dont_write_bytecode = True
+    loader = importlib.machinery.SourceFileLoader("curtin_hooks", HOOK)
+    module = types.ModuleType("curtin_hooks")
+    loader.exec_module(module)
+    return module
+
+
+hooks = load()
+
+
+class Recorder:
+    """A chroot runner that records commands; `installed` names packages."""
+
+    def __init__(self, installed=()):
+        self.installed = set(installed)
+        self.commands = []
+
+    def __call__(self, argv, check=True):
+        self.commands.append(argv)
+        status = "ii " if argv[-1] in self.installed else "un "
+        return subprocess.CompletedProcess(argv, 0, stdout=status)
+
+
+class Configuration(unittest.TestCase):
+    def test_kernel_is_the_images_own(self):
+        cfg = hooks.amend(MAAS_CONFIG, "linux-image-amd64", "bookworm")
+        self.assertEqual(cfg["kernel"], {"package": "linux-image-amd64", "fallback-package": "linux-image-amd64",
+                                         "mapping": {}, "install": False})
+
+    def test_null_kernel_section(self):
+        self.assertEqual(hooks.kernel_config({"kernel": None}, "k")["package"], "k")
+
+    def test_image_without_record_keeps_the_kernel_section(self):
+        self.assertEqual(hooks.amend(MAAS_CONFIG, "", "bookworm")["kernel"], MAAS_CONFIG["kernel"])
+
+    def test_ubuntu_sources_go_and_proxy_stays(self):
+        apt = hooks.amend(MAAS_CONFIG, "k", "bookworm")["apt"]
+        self.assertIs(apt["preserve_sources_list"], True)
+        self.assertEqual(apt["proxy"], "http://10.0.0.1:8000/")
+        self.assertEqual(list(apt["sources"]), ["team.list"])
+        self.assertNotIn("sources_list", apt)
+        self.assertNotIn("ubuntu", str(apt))
+
+    def test_missing_apt_section_still_preserves(self):
+        self.assertEqual(hooks.amend({}, "k", "bookworm")["apt"], {"preserve_sources_list": True})
+
+    def test_input_is_not_changed(self):
+        before = repr(MAAS_CONFIG)
+        hooks.amend(MAAS_CONFIG, "k", "bookworm")
+        self.assertEqual(repr(MAAS_CONFIG), before)
+
+    def test_dd_sources(self):
+        for sources, expected in [
+            ({"00": {"type": "dd-gz", "uri": "http://x"}}, True),
+            ({"00": {"type": "tgz", "uri": "http://x"}}, False),
+            ({"00": "dd-gz:http://x"}, True),
+            ({"00": "http://x/root.tgz"}, False),
+            (["dd-raw:http://x"], True),
+            ({}, False),
+            (None, False),
+        ]:
+            with self.subTest(sources=sources):
+                self.assertIs(hooks.is_dd({"sources": sources}), expected)
+
+
+class Datasource(unittest.TestCase):
+    def test_names_are_curtins(self):
+        self.assertEqual(hooks.datasource_files(MAAS_CONFIG["cloudconfig"]), {
+            "95-cloudconfig-maas-cloud-config.cfg": "#cloud-config\ndatasource: {MAAS: {token_key: k}}\n",
+            "95-cloudconfig-maas-datasource.cfg": "datasource_list: [ MAAS ]",
+        })
+
+    def test_files_are_private_and_curtins_own_win(self):
+        with tempfile.TemporaryDirectory() as target:
+            directory = os.path.join(target, hooks.DATASOURCE_DIR)
+            os.makedirs(directory)
+            own = os.path.join(directory, "95-cloudconfig-maas-datasource.cfg")
+            with open(own, "w", encoding="utf-8") as stream:
+                stream.write("from curtin")
+            hooks.write_datasource(target, MAAS_CONFIG["cloudconfig"])
+            with open(own, encoding="utf-8") as stream:
+                self.assertEqual(stream.read(), "from curtin")
+            written = os.path.join(directory, "95-cloudconfig-maas-cloud-config.cfg")
+            self.assertEqual(stat.S_IMODE(os.stat(written).st_mode), 0o600)
+
+    def test_no_cloudconfig(self):
+        with tempfile.TemporaryDirectory() as target:
+            hooks.write_datasource(target, None)
+            self.assertEqual(os.listdir(target), [])
+
+
+class Initrd(unittest.TestCase):
+    def test_missing_and_old_are_stale(self):
+        self.assertEqual(hooks.stale_initrds(["a", "b", "c"], {"a": 5.0, "b": 20.0}, 10.0), ["a", "c"])
+
+    def test_all_kernels_are_served(self):
+        with tempfile.TemporaryDirectory() as target:
+            boot = os.path.join(target, "boot")
+            os.makedirs(boot)
+            for name in ("vmlinuz-6.1.0-1-amd64", "vmlinuz-6.1.0-2-amd64", "initrd.img-6.1.0-1-amd64"):
+                with open(os.path.join(boot, name), "w", encoding="utf-8") as stream:
+                    stream.write("x")
+            # An empty initrd is what an interrupted run leaves behind.
+            open(os.path.join(boot, "initrd.img-6.1.0-2-amd64"), "w", encoding="utf-8").close()
+            run = Recorder()
+            hooks.update_initrds(run, target, started=float("inf"))
+            self.assertEqual(run.commands, [
+                ["update-initramfs", "-u", "-k", "6.1.0-1-amd64"],
+                ["update-initramfs", "-c", "-k", "6.1.0-2-amd64"],
+            ])
+
+    def test_diversion_is_undone(self):
+        with tempfile.TemporaryDirectory() as target:
+            os.makedirs(os.path.join(target, "usr/sbin"))
+            for name in ("update-initramfs", "update-initramfs.curtin-disabled"):
+                open(os.path.join(target, "usr/sbin", name), "w", encoding="utf-8").close()
+            run = Recorder()
+            hooks.restore_update_initramfs(run, target)
+            self.assertEqual(run.commands, [["dpkg-divert", "--rename", "--remove", "/usr/sbin/update-initramfs"]])
+            self.assertFalse(os.path.exists(os.path.join(target, "usr/sbin/update-initramfs")))
+
+
+class Loader(unittest.TestCase):
+    def target(self, *files):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        for name in files:
+            path = os.path.join(directory.name, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            open(path, "w", encoding="utf-8").close()
+        return directory.name
+
+    def test_bios_takes_the_package_in_the_image(self):
+        target = self.target("curtin/packages/grub-pc_2.06-13_amd64.deb")
+        run = Recorder(installed=["grub-efi-amd64"])
+        hooks.select_bios_loader(run, target)
+        self.assertIn(["dpkg", "--remove", "--force-depends", "grub-efi-amd64"], run.commands)
+        self.assertEqual(run.commands[-1], ["dpkg", "--install", "/curtin/packages/grub-pc_2.06-13_amd64.deb"])
+
+    def test_bios_without_the_package_is_an_error(self):
+        with self.assertRaisesRegex(RuntimeError, "neither grub-pc"):
+            hooks.select_bios_loader(Recorder(), self.target("curtin/kernel-package"))
+
+    def test_bios_with_grub_pc_does_nothing(self):
+        run = Recorder(installed=["grub-pc"])
+        hooks.select_bios_loader(run, self.target())
+        self.assertEqual(len(run.commands), 1)
+
+    def test_uefi_installs_only_if_the_removable_path_is_missing(self):
+        run = Recorder()
+        hooks.install_uefi_loader(run, self.target("boot/efi/EFI/BOOT/BOOTX64.EFI"), "amd64")
+        self.assertEqual(run.commands, [])
+        hooks.install_uefi_loader(run, self.target(), "arm64")
+        self.assertIn("--target=arm64-efi", run.commands[0])
+
+    def test_disks_below_layers(self):
+        tree = "/dev/mapper/vg-root lvm\n/dev/md0 raid1\n/dev/sda2 part\n/dev/sda disk\n/dev/sdb2 part\n/dev/sdb disk\n/dev/sda disk\n"
+        self.assertEqual(hooks.parse_disks(tree), ["/dev/sda", "/dev/sdb"])
+
+
+class Main(unittest.TestCase):
+    """The whole hook against a minimal curtin package."""
+
+    def run_main(self, cfg, target, machine="x86_64"):
+        calls = []
+        curtin = types.ModuleType("curtin")
+        curtin.config = types.SimpleNamespace(load_command_config=lambda args, state: cfg)
+        curtin.util = types.SimpleNamespace(load_command_environment=lambda: {"target": target})
+        commands = types.ModuleType("curtin.commands")
+        commands.curthooks = types.SimpleNamespace(
+            builtin_curthooks=lambda c, t, s: calls.append(("builtin", c)),
+            apply_networking=lambda t, s: calls.append(("network", None)))
+        modules = {"curtin": curtin, "curtin.commands": commands, "curtin.commands.curthooks": commands.curthooks}
+
+        class Runner:
+            def __init__(self, _target):
+                self.run = Recorder(installed=["grub-pc"])
+
+            def __enter__(self):
+                return self.run
+
+            def __exit__(self, *_):
+                calls.append(("commands", self.run.commands))
+
+        with mock.patch.dict(sys.modules, modules), mock.patch.object(hooks, "chroot_runner", Runner), \
+                mock.patch.object(hooks.platform, "machine", return_value=machine), \
+                mock.patch.object(hooks, "boot_disks", return_value=[]):
+            return hooks.main(), calls
+
+    def make_target(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        for name, content in [("etc/os-release", "ID=debian\nVERSION_CODENAME=bookworm\n"),
+                              ("curtin/kernel-package", "linux-image-amd64\n"), ("boot/vmlinuz-6.1", "x")]:
+            path = os.path.join(directory.name, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(content)
+        return directory.name
+
+    def test_tgz(self):
+        target = self.make_target()
+        status, calls = self.run_main(MAAS_CONFIG, target)
+        self.assertEqual(status, 0)
+        builtin = dict(call for call in calls if call[0] == "builtin")["builtin"]
+        self.assertEqual(builtin["kernel"]["package"], "linux-image-amd64")
+        commands = [command for name, value in calls if name == "commands" for command in value]
+        self.assertIn(["update-initramfs", "-c", "-k", "6.1"], commands)
+        self.assertIn(["update-grub"], commands)
+        self.assertFalse(os.path.exists(os.path.join(target, "curtin")))
+        self.assertTrue(os.path.exists(os.path.join(
+            target, hooks.DATASOURCE_DIR, "95-cloudconfig-maas-datasource.cfg")))
+
+    def test_dd_leaves_the_disk_alone(self):
+        target = self.make_target()
+        status, calls = self.run_main(dict(MAAS_CONFIG, sources={"00": {"type": "dd-gz"}}), target)
+        self.assertEqual((status, calls), (0, [("network", None)]))
+
+    def test_failed_deploy_keeps_the_evidence(self):
+        target = self.make_target()
+        with mock.patch.object(hooks, "deploy_root", side_effect=RuntimeError("boom")):
+            with self.assertRaisesRegex(RuntimeError, "boom"):
+                self.run_main({}, target)
+        self.assertTrue(os.path.exists(os.path.join(target, "curtin")))
+
+    def test_unknown_machine(self):
+        self.assertEqual(self.run_main({}, self.make_target(), machine="riscv64")[0], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

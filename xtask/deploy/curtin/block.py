@@ -1,0 +1,37 @@
+"""Which disks carry the target."""
+
+import glob
+import json
+import os
+
+from curtin import missing, util
+
+
+def get_devices_for_mp(mountpoint):
+    """The device mounted there."""
+    text, _ = util.subp(["findmnt", "--noheadings", "--nofsroot", "--output", "SOURCE",
+                         "--mountpoint", mountpoint], capture=True)
+    return text.split()
+
+
+def disks_below(device):
+    """Whole disks under a partition, an LVM volume or an array."""
+    text, _ = util.subp(["lsblk", "--json", "--inverse", "--paths", "--output", "NAME,TYPE", device],
+                        capture=True)
+    found, todo = set(), list(json.loads(text)["blockdevices"])
+    while todo:
+        entry = todo.pop()
+        if entry["type"] == "disk":
+            found.add(entry["name"])
+        todo.extend(entry.get("children", []))
+    return sorted(found)
+
+
+def disk_to_byid_path(device):
+    """A name below /dev/disk/by-id that will not change, or None."""
+    links = sorted(glob.glob("/dev/disk/by-id/*"))
+    return next((link for link in links if os.path.realpath(link) == os.path.realpath(device)), None)
+
+
+def __getattr__(name):
+    raise missing("block", name)

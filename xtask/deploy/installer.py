@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""Deploys an image inside the ephemeral system, in the order curtin does it.
+
+This is NOT curtin. Reads plan.json beside it; writes everything to the
+console, with marker lines that the host waits for:
+
+    DEPLOY-STAGE name             a stage begins
+    DEPLOY-FACTS {json}           what was seen in the image
+    DEPLOY-OK                     done, the machine powers off
+    DEPLOY-FAIL stage: reason     failed, the machine powers off
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = "/run/deploy-test-state"
+TARGET = TOP + "/target"
+EXTRACT = ('wget "$1" --progress=dot:mega -O - | '
+           'smtar -C "$2" --xattrs "--xattrs-include=*" -Sxpf - --numeric-owner')
+
+
+def say(text):
+    """One marker line, whole even when others write to the console."""
+    sys.stdout.flush()
+    os.write(1, ("\n" + text + "\n").encode())
+
+
+class Deployment:
+    """One run; `stage` names what is being done."""
+
+    def __init__(self, plan):
+        self.plan = plan
+        self.config = plan["config"]
+        self.stage = "start"
+        self.env = dict(os.environ)
+
+    def begin(self, stage):
+        """Announce a stage."""
+        self.stage = stage
+        say(f"DEPLOY-STAGE {stage}")
+
+    def run(self):
+        """All stages."""
+        self.prepare()
+        if self.plan.get("curtin_url"):
+            self.run_curtin()
+            return
+        self.begin("partition")
+        sys.path.insert(0, HERE)
+        from storage import Storage
+        storage = Storage(self.config["storage"], TARGET)
+        storage.make()
+        self.write_state(storage)
+        self.begin("extract")
+        self.extract()
+        self.check_root()
+        say("DEPLOY-FACTS " + json.dumps(image_facts()))
+        self.begin("curthooks")
+        self.command(["curtin", "curthooks"])
+        self.begin("late-commands")
+        self.finalize()
+        self.late_commands()
+        say("DEPLOY-FACTS " + json.dumps(target_facts()))
+        self.begin("unmount")
+        storage.release()
+
+    def prepare(self):
+        """Install what the ephemeral system lacks and MAAS's own would have."""
+        needs = self.plan.get("needs", {})
+        absent = sorted({package for tool, package in needs.items() if not shutil.which(tool)})
+        if absent:
+            self.begin("packages")
+            self.command(["apt-get", "--quiet", "update"])
+            env = dict(self.env, DEBIAN_FRONTEND="noninteractive")
+            self.command(["apt-get", "--quiet", "--yes", "--no-install-recommends", "install", *absent],
+                         "installing packages in the ephemeral system", env)
+
+    def run_curtin(self):
+        """A real curtin does everything; we only look at the target."""
+        self.begin("curtin")
+        home = HERE + "/real"
+        os.makedirs(home)
+        self.command(["sh", "-c", 'wget "$1" -O - | tar -C "$2" -xf -', "--", self.plan["curtin_url"], home],
+                     "fetching curtin")
+        config = HERE + "/curtin-config.json"
+        with open(config, "w", encoding="utf-8") as stream:
+            json.dump(curtin_config(self.config), stream)
+        env = dict(self.env, PYTHONPATH=home, PYTHONUNBUFFERED="1")
+        env["PATH"] = f"{home}/bin:{home}/helpers:{env['PATH']}"
+        self.command(["python3", "-m", "curtin", "-vv", "-c", config, "install"], "curtin install", env)
+        say("DEPLOY-FACTS " + json.dumps(target_facts()))
+        self.begin("unmount")
+        self.command(["umount", "--recursive", TARGET])
+        self.command(["sync"])
+
+    def write_state(self, storage):
+        """The files and the environment that hooks are given."""
+        state, scratch = TOP + "/state", TOP + "/scratch"
+        os.makedirs(state)
+        os.makedirs(scratch)
+        files = {
+            "CONFIG": ("config", json.dumps(self.config)),
+            "OUTPUT_FSTAB": ("fstab", "".join(storage.fstab)),
+            "OUTPUT_NETWORK_CONFIG": ("network_config", json.dumps({"network": self.config["network"]}) + "\n"),
+            "OUTPUT_NETWORK_STATE": ("network_state", ""),
+            "OUTPUT_INTERFACES": ("interfaces", ""),
+        }
+        for name, (file, text) in files.items():
+            self.env[name] = os.path.join(state, file)
+            with open(self.env[name], "w", encoding="utf-8") as stream:
+                stream.write(text)
+        self.env.update({
+            "WORKING_DIR": scratch,
+            "TARGET_MOUNT_POINT": TARGET,
+            "CURTIN_REPORTSTACK": "cmd-install/stage-curthooks",
+            "PYTHONPATH": HERE,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        })
+
+    def command(self, command, what=None, env=None):
+        """Run with the hook environment; a failure ends the deployment."""
+        print("+", command, flush=True)
+        done = subprocess.run(command, env=env or self.env, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            name = what or " ".join(command)
+            raise RuntimeError(f"{name} exited with {done.returncode}")
+
+    def extract(self):
+        """Fetch and unpack with exactly the flags that curtin uses."""
+        for key, source in sorted(self.config["sources"].items()):
+            if source["type"] not in ("tgz", "tbz", "txz"):
+                raise RuntimeError(f"source {key} of type `{source['type']}` is not a tar archive")
+            self.command(["sh", "-c", EXTRACT, "--", source["uri"], TARGET],
+                         "unpacking the image (wget | smtar)")
+
+    def check_root(self):
+        """curtin would fail much later, with a worse message."""
+        for path in ("etc", "usr", "etc/os-release"):
+            if not os.path.lexists(os.path.join(TARGET, path)):
+                raise RuntimeError(f"the archive holds no /{path}: its root must be the root of the file system")
+
+    def finalize(self):
+        """/curtin/finalize of the image, if it has one."""
+        hook = TARGET + "/curtin/finalize"
+        if os.path.isfile(hook):
+            self.command([hook])
+
+    def late_commands(self):
+        """In order of their names."""
+        for key, command in sorted(self.config.get("late_commands", {}).items()):
+            words = ["sh", "-c", command] if isinstance(command, str) else command
+            self.command(words, f"late command {key}")
+
+
+def curtin_config(config):
+    """MAAS's configuration with the stages that MAAS names, and our target."""
+    facts = ["python3", HERE + "/installer.py", "--image-facts"]
+    return dict(
+        config,
+        partitioning_commands={"builtin": ["curtin", "block-meta", "custom"]},
+        network_commands={"builtin": ["curtin", "net-meta", "custom"]},
+        # Between unpacking and hooks, so that the image is seen as it came.
+        extract_commands={"builtin": ["curtin", "extract"], "facts": facts},
+        install={"target": TARGET, "unmount": "disabled", "log_file": "/var/log/curtin/install.log"},
+    )
+
+
+def read(path):
+    """Text of a file of the target, empty if there is none."""
+    try:
+        with open(TARGET + path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+def listing(path):
+    """Names in a directory of the target."""
+    try:
+        return sorted(os.listdir(TARGET + path))
+    except OSError:
+        return []
+
+
+def image_facts():
+    """What the image brought, before anything changed it."""
+    keys = {}
+    for name in listing("/etc/ssh"):
+        if re.fullmatch(r"ssh_host_\w+_key\.pub", name):
+            keys[name] = " ".join(read("/etc/ssh/" + name).split()[:2])
+    release = dict(line.split("=", 1) for line in read("/etc/os-release").splitlines() if "=" in line)
+    return {
+        "image_machine_id": read("/etc/machine-id").strip(),
+        "image_host_keys": keys,
+        "image_hook": os.path.isfile(TARGET + "/curtin/curtin-hooks"),
+        "os_id": release.get("ID", "").strip("\"'"),
+        "os_version": release.get("VERSION_ID", "").strip("\"'"),
+    }
+
+
+def target_facts():
+    """What the finished target holds."""
+    return {
+        "kernels": [n.split("-", 1)[1] for n in listing("/boot") if n.startswith("vmlinuz-")],
+        "initrds": [n for n in listing("/boot") if n.startswith("initr")],
+        "default_user": default_user(),
+        "esp": sorted(os.path.relpath(os.path.join(folder, name), TARGET + "/boot/efi")
+                      for folder, _dirs, names in os.walk(TARGET + "/boot/efi") for name in names)[:40],
+    }
+
+
+def default_user():
+    """Name of cloud-init's default user; a later file wins."""
+    import yaml
+    name = ""
+    files = ["/etc/cloud/cloud.cfg"] + ["/etc/cloud/cloud.cfg.d/" + f for f in listing("/etc/cloud/cloud.cfg.d")
+                                        if f.endswith(".cfg")]
+    for file in files:
+        try:
+            content = yaml.safe_load(read(file))
+        except yaml.YAMLError:
+            continue
+        if isinstance(content, dict):
+            user = (content.get("system_info") or {}).get("default_user") or {}
+            name = user.get("name", name)
+    return name
+
+
+def main():
+    """Deploy, report, power off."""
+    if sys.argv[1:] == ["--image-facts"]:
+        # curtin keeps the output of commands, so not to standard output.
+        with open("/dev/console", "w", encoding="utf-8") as console:
+            console.write("\nDEPLOY-FACTS " + json.dumps(image_facts()) + "\n")
+        return
+    with open(os.path.join(HERE, "plan.json"), encoding="utf-8") as stream:
+        plan = json.load(stream)
+    own = HERE + "/bin"
+    path = os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+    # Real tools win; `curtin` exists only here.
+    os.environ["PATH"] = f"/usr/local/sbin:/usr/local/bin:{path}:{own}"
+    deployment = Deployment(plan)
+    try:
+        deployment.run()
+        say("DEPLOY-OK")
+    except Exception as error:  # every failure must reach the host as a marker
+        reason = re.sub(r"\s+", " ", f"{error}" or repr(error))[:600]
+        say(f"DEPLOY-FAIL {deployment.stage}: {reason}")
+    sys.stdout.flush()
+    subprocess.run(["sync"], check=False)
+    subprocess.run(["systemctl", "poweroff"], check=False)
+
+
+if __name__ == "__main__":
+    main()

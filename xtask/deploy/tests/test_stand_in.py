@@ -1,0 +1,243 @@
+"""Tests of the stand-in and the installer, without root and without a target.
+
+Run by `cargo test -p xtask`, or: python3 -B -m unittest discover -s xtask/deploy/tests
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import types
+import unittest
+from unittest import mock
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, HERE)
+
+try:
+    import yaml  # noqa: F401
+except ImportError:
+    # The ephemeral system has it (cloud-init needs it), this host need not.
+    # What the tests give it is JSON, which is YAML.
+    sys.modules["yaml"] = types.SimpleNamespace(safe_load=json.loads, YAMLError=ValueError)
+
+import installer  # noqa: E402
+import storage  # noqa: E402
+from curtin import config, distro, paths, swap, util  # noqa: E402
+from curtin.commands import apt_config, curthooks  # noqa: E402
+
+GIB = 1 << 30
+
+
+class InTree(unittest.TestCase):
+    """A target that is a temporary directory."""
+
+    def setUp(self):
+        self.target = tempfile.mkdtemp()
+        self.addCleanup(subprocess.run, ["rm", "-rf", self.target], check=False)
+
+    def put(self, path, text, mode=0o644):
+        util.write_file(paths.target_path(self.target, path), text, mode)
+
+    def read(self, path):
+        return util.load_file(paths.target_path(self.target, path))
+
+
+class Interface(unittest.TestCase):
+    """What hooks may rely on in every curtin from 21 to 26."""
+
+    def test_names(self):
+        names = ("builtin_curthooks copy_fstab add_swap apply_networking configure_iscsi configure_mdadm "
+                 "install_missing_packages handle_cloudconfig disable_update_initramfs setup_grub "
+                 "enable_update_initramfs update_initramfs copy_crypttab copy_dname_rules").split()
+        for name in names:
+            self.assertTrue(callable(getattr(curthooks, name)), name)
+        self.assertTrue(callable(apt_config.apply_debconf_selections))
+
+    def test_what_is_missing_says_so(self):
+        for module in (curthooks, util, distro):
+            with self.assertRaisesRegex(AttributeError, "stand-in for curtin has no .*no_such_name"):
+                module.no_such_name  # noqa: B018
+            self.assertFalse(hasattr(module, "no_such_name"))
+
+    def test_environment(self):
+        env = {"TARGET_MOUNT_POINT": "/t", "CONFIG": "/c"}
+        state = util.load_command_environment(env)
+        self.assertEqual((state["target"], state["config"], state["fstab"]), ("/t", "/c", None))
+        with self.assertRaises(KeyError):
+            util.load_command_environment(env, strict=True)
+
+    def test_command_config_without_arguments(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write('{"apt": {"preserve_sources_list": false}}\n')
+            file.flush()
+            cfg = config.load_command_config(None, {"config": file.name})
+        self.assertIs(cfg["apt"]["preserve_sources_list"], False)
+
+
+class Values(unittest.TestCase):
+    def test_sources(self):
+        for source, kind in (("http://x/a.tgz", "tgz"), ("dd-gz:http://x", "dd-gz"), ("dd-raw:x", "dd-raw")):
+            self.assertEqual(util.sanitize_source(source)["type"], kind)
+        self.assertEqual(util.get_dd_images({"a": "dd-gz:u", "b": "v"}), ["u"])
+
+    def test_swap(self):
+        for memory, free, size in ((GIB, 100 * GIB, 2 * GIB), (2 * GIB, 6 * GIB, GIB * 3 // 2),
+                                   (8 * GIB, 100 * GIB, 4 * GIB), (2 * GIB, GIB, 0)):
+            self.assertEqual(swap.suggested_swapsize(memory, free), size)
+        for text, number in (("512", 512), ("2G", 2 * GIB), ("1.5M", 3 << 19), ("4gb", 4 * GIB)):
+            self.assertEqual(swap.human2bytes(text), number)
+        self.assertRaises(ValueError, swap.human2bytes, "much")
+
+    def test_os_release(self):
+        release = util.load_os_release('# x\nID=debian\nVERSION_ID="13"\n\nNAME=\'a b\'\n')
+        self.assertEqual((release["ID"], release["VERSION_ID"], release["NAME"]), ("debian", "13", "a b"))
+
+    def test_booleans(self):
+        for value, truth in ((False, False), ("false", False), ("no", False), (True, True), ("yes", True)):
+            self.assertIs(config.value_as_boolean(value), truth)
+
+    def test_failed_command(self):
+        with self.assertRaises(util.ProcessExecutionError) as caught:
+            util.subp(["sh", "-c", "echo why >&2; exit 3"], capture=True)
+        self.assertEqual(caught.exception.exit_code, 3)
+        self.assertIn("why", str(caught.exception))
+        self.assertEqual(util.subp(["cat"], data="x", capture=True), ("x", ""))
+
+
+class Target(InTree):
+    def test_family(self):
+        for text, variant, family in (("ID=debian\n", "debian", "debian"), ("ID=rocky\n", "rocky", "redhat"),
+                                      ("ID=mine\nID_LIKE='ubuntu debian'\n", "ubuntu", "debian")):
+            self.put("/etc/os-release", text)
+            self.assertEqual(tuple(distro.get_distroinfo(self.target)), (variant, family))
+        self.put("/etc/os-release", "ID=plan9\n")
+        self.assertRaises(ValueError, distro.get_distroinfo, self.target)
+
+    def test_cloudconfig(self):
+        entries = {"maas-datasource": {"content": "x", "path": "/elsewhere"}}
+        curthooks.handle_cloudconfig(entries, paths.target_path(self.target, "/etc/cloud/cloud.cfg.d"))
+        self.assertEqual(self.read("/etc/cloud/cloud.cfg.d/95-cloudconfig-maas-datasource.cfg"), "x")
+
+    def test_fstab_is_replaced(self):
+        self.put("/etc/fstab", "UUID=build / ext4\n")
+        self.put("/new", "/dev/disk/by-uuid/1 / ext4 defaults 0 1\n")
+        curthooks.copy_fstab(paths.target_path(self.target, "/new"), self.target)
+        self.assertNotIn("build", self.read("/etc/fstab"))
+        self.assertIn("by-uuid/1", self.read("/etc/fstab"))
+
+    def test_sources_are_kept_or_replaced(self):
+        self.put("/etc/apt/sources.list", "deb http://deb.debian.org/debian trixie main\n")
+        cfg = {"sources_list": "deb http://archive.ubuntu.com/ubuntu $RELEASE main\n"}
+        with mock.patch.object(distro, "lsb_release", return_value={"codename": "trixie"}):
+            apt_config.handle_apt(dict(cfg, preserve_sources_list=True), self.target)
+            self.assertIn("debian.org", self.read("/etc/apt/sources.list"))
+            apt_config.handle_apt(dict(cfg, preserve_sources_list=False), self.target)
+        self.assertEqual(self.read("/etc/apt/sources.list"), "deb http://archive.ubuntu.com/ubuntu trixie main\n")
+        self.assertIn("debian.org", self.read("/etc/apt/sources.list.curtin.orig"))
+
+    def kernel(self, cfg, installed=()):
+        asked = []
+        with mock.patch.object(distro, "install_packages", side_effect=lambda p, target: asked.extend(p)), \
+                mock.patch.object(distro, "has_pkg_installed", side_effect=lambda p, t: p in installed):
+            curthooks.install_kernel(cfg, self.target)
+        return asked
+
+    def test_kernel(self):
+        self.assertEqual(self.kernel({}), ["linux-generic"])
+        self.assertEqual(self.kernel({"kernel": {"package": "linux-image-amd64"}}), ["linux-image-amd64"])
+        self.assertEqual(self.kernel({"kernel": None}), [])
+        keep = {"kernel": {"package": "k", "install": False}}
+        self.assertEqual(self.kernel(keep, installed=("k",)), [])
+        self.assertRaisesRegex(RuntimeError, "not in the image", self.kernel, keep)
+
+    def test_hook(self):
+        self.assertFalse(util.run_hook_if_exists(self.target, "curtin-hooks"))
+        self.put("/curtin/curtin-hooks", f"#!/bin/sh\ntouch {self.target}/ran\n", 0o755)
+        self.assertTrue(util.run_hook_if_exists(self.target, "curtin-hooks"))
+        self.assertTrue(os.path.exists(self.target + "/ran"))
+        self.put("/curtin/curtin-hooks", "#!/bin/sh\nexit 7\n", 0o755)
+        with self.assertRaises(util.ProcessExecutionError):
+            util.run_hook_if_exists(self.target, "curtin-hooks")
+
+    def test_hook_without_run_bit(self):
+        self.put("/curtin/curtin-hooks", "#!/bin/sh\n", 0o644)
+        with self.assertRaisesRegex(util.ProcessExecutionError, "no run bit"):
+            util.run_hook_if_exists(self.target, "curtin-hooks")
+
+    def test_default_user(self):
+        self.put("/etc/cloud/cloud.cfg", '{"system_info": {"default_user": {"name": "debian"}}}')
+        with mock.patch.object(installer, "TARGET", self.target):
+            self.assertEqual(installer.default_user(), "debian")
+            self.put("/etc/cloud/cloud.cfg.d/90-x.cfg", '{"system_info": {"default_user": {"name": "admin"}}}')
+            self.put("/etc/cloud/cloud.cfg.d/91-broken.cfg", "{")
+            self.assertEqual(installer.default_user(), "admin")
+
+    def test_facts_of_an_empty_target(self):
+        with mock.patch.object(installer, "TARGET", self.target):
+            facts = installer.image_facts()
+            self.assertEqual((facts["image_machine_id"], facts["image_host_keys"]), ("", {}))
+            self.assertEqual(installer.target_facts()["kernels"], [])
+
+
+class Storage(unittest.TestCase):
+    def test_partition_lines(self):
+        items = [{"id": "p1", "type": "partition", "number": 1, "size": 512 << 20, "flag": "boot"},
+                 {"id": "p2", "type": "partition", "number": 2, "size": -1},
+                 {"id": "vg", "type": "lvm_volgroup", "devices": ["p2"]}]
+        made = storage.Storage({"config": items}, "/t")
+        self.assertEqual(made.sfdisk_line(items[0]), "1 : size=1048576, type=" + storage.TYPES["boot"])
+        self.assertEqual(made.sfdisk_line(items[1]), "2 : type=" + storage.TYPES["lvm"])
+
+    def test_unknown_types_are_errors(self):
+        made = storage.Storage({"config": [{"id": "r", "type": "raid"}]}, "/t")
+        self.assertRaisesRegex(RuntimeError, "raid", made.make)
+
+    def test_missing_disk(self):
+        answer = 'NAME="/dev/vda" SERIAL="other"\n'
+        with mock.patch.object(storage, "run", return_value=answer), mock.patch("time.sleep"):
+            self.assertRaisesRegex(RuntimeError, "no disk with serial `deploy0`", storage.find_disk, "deploy0")
+            self.assertEqual(storage.find_disk("other"), "/dev/vda")
+
+
+class Smtar(InTree):
+    def unpack(self, data):
+        command = [sys.executable, HERE + "/bin/smtar", "-C", self.target, "-xpf", "-"]
+        return subprocess.run(command, input=data, check=False, stderr=subprocess.DEVNULL).returncode
+
+    def test_compressions(self):
+        for mode in ("w:gz", "w:bz2", "w:xz", "w:"):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode=mode) as tar:
+                info = tarfile.TarInfo("file")
+                info.size = 1 << 16
+                tar.addfile(info, io.BytesIO(os.urandom(1 << 16)))
+            self.assertEqual(self.unpack(buffer.getvalue()), 0, mode)
+            self.assertEqual(os.path.getsize(self.target + "/file"), 1 << 16)
+            os.unlink(self.target + "/file")
+            self.assertNotEqual(self.unpack(buffer.getvalue()[:30000]), 0, mode + " cut off")
+
+    def test_zstd_is_refused(self):
+        self.assertNotEqual(self.unpack(b"\x28\xb5\x2f\xfd" + b"\0" * 2000), 0)
+
+
+class Order(unittest.TestCase):
+    def test_late_commands_by_name_and_the_first_failure_ends(self):
+        ran = []
+        config_ = {"late_commands": {"b": ["false"], "a": "exit 0", "c": ["true"]}}
+        deployment = installer.Deployment({"config": config_})
+
+        def run(command, **_):
+            ran.append(command)
+            return types.SimpleNamespace(returncode=int(command == ["false"]))
+
+        with mock.patch.object(subprocess, "run", run), mock.patch("builtins.print"):
+            self.assertRaisesRegex(RuntimeError, "late command b exited with 1", deployment.late_commands)
+        self.assertEqual(ran, [["sh", "-c", "exit 0"], ["false"]])
+
+
+if __name__ == "__main__":
+    unittest.main()

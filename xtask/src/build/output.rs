@@ -1,0 +1,167 @@
+//! `out/<target>/`: what a build leaves, and how it gets there all at once.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+/// Kept from the build before, for `remote rollback`.
+const PREVIOUS: &str = "previous";
+/// Where a build collects its results until they are complete.
+const STAGING: &str = ".new";
+
+/// The output directory of one target.
+#[derive(Clone, Debug)]
+pub struct Output {
+    dir: PathBuf,
+}
+
+impl Output {
+    /// The directory need not exist yet.
+    #[must_use]
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// `out/<target>`.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// An empty staging directory; what an interrupted build left is removed.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub fn stage(&self) -> Result<PathBuf> {
+        let staging = self.dir.join(STAGING);
+        remove_all(&staging)?;
+        fs::create_dir_all(&staging)
+            .with_context(|| format!("cannot create {}", staging.display()))?;
+        Ok(staging)
+    }
+
+    /// Makes everything staged final: the files that are there move to
+    /// `previous/`, then the staged ones take their names, `manifest.json`
+    /// last, because it is what says that a build is complete.
+    ///
+    /// # Errors
+    /// A rename fails; nothing staged is lost.
+    pub fn publish(&self) -> Result<()> {
+        let staging = self.dir.join(STAGING);
+        let previous = self.dir.join(PREVIOUS);
+        if self.dir.join("manifest.json").exists() {
+            remove_all(&previous)?;
+            fs::create_dir(&previous)?;
+            for name in files(&self.dir)? {
+                rename(&self.dir.join(&name), &previous.join(&name))?;
+            }
+        }
+        let mut names = files(&staging)?;
+        names.sort_by_key(|n| n == "manifest.json");
+        for name in names {
+            rename(&staging.join(&name), &self.dir.join(&name))?;
+        }
+        remove_all(&staging)?;
+        sync_dir(&self.dir)
+    }
+
+    /// A failed build: logs, screenshots and a rejected artifact are moved
+    /// where people look for them, without touching the last good artifact.
+    ///
+    /// # Errors
+    /// A rename fails.
+    pub fn keep_evidence(&self) -> Result<PathBuf> {
+        let failed = self.dir.join("failed");
+        remove_all(&failed)?;
+        let staging = self.dir.join(STAGING);
+        if staging.is_dir() {
+            rename(&staging, &failed)?;
+        }
+        Ok(failed)
+    }
+}
+
+/// Names of the regular files in `dir`.
+fn files(dir: &Path) -> Result<Vec<String>> {
+    let mut names = vec![];
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to)
+        .with_context(|| format!("cannot rename {} to {}", from.display(), to.display()))
+}
+
+/// Removes a directory tree that may not exist.
+fn remove_all(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.with_context(|| format!("cannot remove {}", dir.display())),
+    }
+}
+
+/// Makes renames survive a power cut.
+fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir)?.sync_all().with_context(|| format!("cannot sync {}", dir.display()))
+}
+
+/// Writes a file through a temporary name in the same directory.
+///
+/// # Errors
+/// It cannot be written; the old content stays.
+pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir)
+        .with_context(|| format!("cannot write in {}", dir.display()))?;
+    io::Write::write_all(&mut file, content)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.as_file().sync_all()?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(mode)?;
+    file.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(output: &Output, content: &str) {
+        let staging = output.stage().unwrap();
+        fs::write(staging.join("a.tar.gz"), content).unwrap();
+        fs::write(staging.join("manifest.json"), "{}").unwrap();
+        output.publish().unwrap();
+    }
+
+    #[test]
+    fn the_one_before_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = Output::new(dir.path().join("t"));
+        build(&output, "1");
+        build(&output, "2");
+        build(&output, "3");
+        assert_eq!(fs::read_to_string(output.dir().join("a.tar.gz")).unwrap(), "3");
+        assert_eq!(fs::read_to_string(output.dir().join("previous/a.tar.gz")).unwrap(), "2");
+        assert!(!output.dir().join(STAGING).exists());
+    }
+
+    #[test]
+    fn a_failed_build_leaves_the_good_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = Output::new(dir.path().join("t"));
+        build(&output, "1");
+        let staging = output.stage().unwrap();
+        fs::write(staging.join("serial.log"), "panic").unwrap();
+        let failed = output.keep_evidence().unwrap();
+        assert_eq!(fs::read_to_string(failed.join("serial.log")).unwrap(), "panic");
+        assert_eq!(fs::read_to_string(output.dir().join("a.tar.gz")).unwrap(), "1");
+    }
+}

@@ -1,0 +1,201 @@
+//! The curtin configuration that MAAS sends for `custom/*` images. Pure.
+
+use serde_json::{Value, json};
+
+use super::layout::{self, Layout};
+use super::machine::{Firmware, GUEST_ADDRESS, HOST_IN_GUEST, MAC, NAME_SERVER};
+use super::oauth::Credentials;
+
+/// MAAS's name of the machine in its URLs.
+pub const SYSTEM_ID: &str = "dpl0y1";
+/// The machine's name.
+pub const HOSTNAME: &str = "calm-heron";
+/// MAAS's DNS domain.
+pub const DOMAIN: &str = "maas";
+/// Path of a real curtin below the server.
+pub const CURTIN: &str = "/curtin.tar";
+/// The name that MAAS's network configuration gives the interface. No kernel
+/// or udev rule would choose it, so its presence shows who named it.
+pub const INTERFACE: &str = "lan0";
+
+/// What the configuration depends on.
+#[derive(Clone, Debug)]
+pub struct Inputs<'a> {
+    /// Port of the host's HTTP server.
+    pub port: u16,
+    /// What the machine signs its requests with.
+    pub credentials: &'a Credentials,
+    /// Name of the artifact in its URL.
+    pub artifact: &'a str,
+    /// How the disk is divided.
+    pub layout: Layout,
+    /// What starts the machine.
+    pub firmware: Firmware,
+}
+
+impl Inputs<'_> {
+    /// MAAS's metadata URL.
+    #[must_use]
+    pub fn metadata_url(&self) -> String {
+        format!("http://{HOST_IN_GUEST}:{}/MAAS/metadata/", self.port)
+    }
+
+    /// Where the status webhook posts to.
+    #[must_use]
+    pub fn status_url(&self) -> String {
+        format!("{}status/{SYSTEM_ID}", self.metadata_url())
+    }
+}
+
+/// The whole configuration. There is no `kernel` key: MAAS sends none for
+/// custom images, and curtin then installs `linux-generic`.
+#[must_use]
+pub fn curtin(inputs: &Inputs<'_>) -> Value {
+    let source = format!("http://{HOST_IN_GUEST}:{}/images/{}", inputs.port, inputs.artifact);
+    json!({
+        "sources": { "00": { "type": "tgz", "uri": source } },
+        "storage": layout::storage(inputs.layout, inputs.firmware),
+        "network": network(),
+        "apt": apt(),
+        "cloudconfig": cloudconfig(inputs),
+        "debconf_selections": debconf(inputs),
+        "late_commands": late_commands(inputs),
+    })
+}
+
+fn network() -> Value {
+    json!({
+        "version": 2,
+        "ethernets": { INTERFACE: {
+            "match": { "macaddress": MAC },
+            "set-name": INTERFACE,
+            "mtu": 1500,
+            "addresses": [format!("{GUEST_ADDRESS}/24")],
+            "gateway4": HOST_IN_GUEST,
+            "nameservers": { "addresses": [NAME_SERVER], "search": [DOMAIN] },
+        }},
+    })
+}
+
+/// Ubuntu's archive, whatever the image is: MAAS takes every custom image for
+/// one that is based on Ubuntu.
+fn apt() -> Value {
+    const ARCHIVE: &str = "http://archive.ubuntu.com/ubuntu";
+    let components = "main restricted universe multiverse";
+    let suites = ["$RELEASE", "$RELEASE-updates", "$RELEASE-backports", "$RELEASE-security"];
+    let lines = suites.map(|suite| format!("deb {ARCHIVE} {suite} {components}\n"));
+    json!({
+        "preserve_sources_list": false,
+        "primary": [{ "arches": ["default"], "uri": ARCHIVE }],
+        "security": [{ "arches": ["default"], "uri": ARCHIVE }],
+        "sources_list": lines.concat(),
+    })
+}
+
+fn cloudconfig(inputs: &Inputs<'_>) -> Value {
+    let Credentials { consumer_key, token_key, token_secret } = inputs.credentials;
+    let maas = json!({
+        "consumer_key": consumer_key,
+        "metadata_url": inputs.metadata_url(),
+        "token_key": token_key,
+        "token_secret": token_secret,
+    });
+    let mut webhook = maas.clone();
+    if let Some(map) = webhook.as_object_mut() {
+        map.remove("metadata_url");
+        map.insert("endpoint".into(), inputs.status_url().into());
+        map.insert("type".into(), "webhook".into());
+    }
+    let entry = |body: &str| json!({ "content": format!("#cloud-config\n{body}\n") });
+    json!({
+        // One entry on one line: ds-identify of old cloud-init reads no other form.
+        "maas-datasource": entry("datasource_list: [ MAAS ]"),
+        "maas-cloud-config": entry(&format!("datasource: {}", json!({ "MAAS": maas }))),
+        "maas-reporting": entry(&format!("reporting: {}", json!({ "maas": webhook }))),
+    })
+}
+
+fn debconf(inputs: &Inputs<'_>) -> Value {
+    let Credentials { consumer_key, token_key, token_secret } = inputs.credentials;
+    let url = inputs.metadata_url();
+    let credentials = format!(
+        "oauth_consumer_key={consumer_key}&oauth_token_key={token_key}&oauth_token_secret={token_secret}"
+    );
+    json!({
+        "grub2": "grub2 grub2/update_nvram boolean false",
+        "maas": format!(
+            "cloud-init cloud-init/datasources multiselect MAAS\n\
+             cloud-init cloud-init/maas-metadata-url string {url}\n\
+             cloud-init cloud-init/maas-metadata-credentials string {credentials}\n\
+             cloud-init cloud-init/local-cloud-config string manage_etc_hosts: true\n"
+        ),
+    })
+}
+
+fn late_commands(inputs: &Inputs<'_>) -> Value {
+    let by_id = format!("{}latest/by-id/{SYSTEM_ID}/", inputs.metadata_url());
+    json!({
+        "98-validate-custom-image-has-cloud-init": ["curtin", "in-target", "--", "cloud-init", "--version"],
+        "99-validate-custom-image-has-netplan": ["curtin", "in-target", "--", "netplan", "info"],
+        "maas": ["wget", "--no-proxy", by_id, "--post-data", "op=netboot_off", "-O", "/dev/null"],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Value {
+        let credentials = Credentials {
+            consumer_key: "ck".into(),
+            token_key: "tk".into(),
+            token_secret: "ts".into(),
+        };
+        curtin(&Inputs {
+            port: 8080,
+            credentials: &credentials,
+            artifact: "debian.tar.gz",
+            layout: Layout::Flat,
+            firmware: Firmware::Uefi,
+        })
+    }
+
+    #[test]
+    fn as_maas_sends_it_for_custom_images() {
+        let config = config();
+        assert!(config.get("kernel").is_none());
+        assert_eq!(config["apt"]["preserve_sources_list"], false);
+        assert!(config["apt"]["sources_list"].as_str().unwrap().contains("ubuntu $RELEASE main"));
+        assert_eq!(
+            config["cloudconfig"]["maas-datasource"]["content"],
+            "#cloud-config\ndatasource_list: [ MAAS ]\n"
+        );
+    }
+
+    #[test]
+    fn webhook_and_datasource_carry_the_credentials_as_yaml() {
+        let config = config();
+        let body = |key: &str| {
+            let text = config["cloudconfig"][key]["content"].as_str().unwrap();
+            text.lines().nth(1).unwrap().to_owned()
+        };
+        let yaml = body("maas-cloud-config");
+        let json: Value = serde_json::from_str(yaml.strip_prefix("datasource: ").unwrap()).unwrap();
+        assert_eq!(json["MAAS"]["metadata_url"], "http://10.0.2.2:8080/MAAS/metadata/");
+        assert_eq!(json["MAAS"]["token_secret"], "ts");
+        let yaml = body("maas-reporting");
+        let json: Value = serde_json::from_str(yaml.strip_prefix("reporting: ").unwrap()).unwrap();
+        assert_eq!(json["maas"]["type"], "webhook");
+        assert_eq!(json["maas"]["endpoint"], "http://10.0.2.2:8080/MAAS/metadata/status/dpl0y1");
+        assert!(json["maas"].get("metadata_url").is_none());
+    }
+
+    #[test]
+    fn late_commands_sort_into_their_order() {
+        let config = config();
+        let late = config["late_commands"].as_object().unwrap();
+        let mut keys: Vec<&String> = late.keys().collect();
+        keys.sort();
+        assert!(keys[0].starts_with("98-") && keys[1].starts_with("99-") && keys[2] == "maas");
+    }
+}

@@ -1,0 +1,278 @@
+//! The two virtual machines as QEMU arguments. Pure.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::layout::DISK_SERIAL;
+use crate::arch::Arch;
+use crate::host::firmware::FlashFormat;
+
+/// The guest's name for the host under user networking.
+pub const HOST_IN_GUEST: &str = "10.0.2.2";
+/// The guest's address and its name server under user networking.
+pub const GUEST_ADDRESS: &str = "10.0.2.15";
+/// Name server of user networking.
+pub const NAME_SERVER: &str = "10.0.2.3";
+/// Hardware address of the machine; QEMU's own prefix.
+pub const MAC: &str = "52:54:00:de:b1:0e";
+
+/// What starts the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Firmware {
+    /// UEFI, with an ESP.
+    #[default]
+    Uefi,
+    /// Legacy BIOS, with a BIOS boot partition. amd64 only.
+    Bios,
+}
+
+impl Firmware {
+    /// Word on the command line and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Uefi => "uefi",
+            Self::Bios => "bios",
+        }
+    }
+}
+
+/// What the deployed disk is attached to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DiskBus {
+    /// virtio-blk.
+    #[default]
+    Virtio,
+    /// NVMe, as most new servers.
+    Nvme,
+    /// virtio-scsi.
+    Scsi,
+    /// AHCI. amd64 only.
+    Sata,
+}
+
+impl DiskBus {
+    /// Word on the command line and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Virtio => "virtio",
+            Self::Nvme => "nvme",
+            Self::Scsi => "scsi",
+            Self::Sata => "sata",
+        }
+    }
+}
+
+/// A UEFI pair: shared code, private variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flash {
+    /// Read-only code.
+    pub code: PathBuf,
+    /// Format of the code.
+    pub code_format: FlashFormat,
+    /// Variables of this machine.
+    pub vars: PathBuf,
+    /// Format of the variables.
+    pub vars_format: FlashFormat,
+}
+
+/// A disk of the machine, qcow2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// File.
+    pub path: PathBuf,
+    /// Serial number the guest sees.
+    pub serial: &'static str,
+    /// Where it is attached.
+    pub bus: DiskBus,
+}
+
+/// One machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Architecture of guest and artifact.
+    pub arch: Arch,
+    /// `kvm` or `tcg`.
+    pub accelerator: String,
+    /// Virtual CPUs.
+    pub cpus: usize,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// UEFI; BIOS without.
+    pub flash: Option<Flash>,
+    /// In boot order.
+    pub disks: Vec<Disk>,
+    /// Serial console goes here.
+    pub serial: PathBuf,
+    /// QMP socket.
+    pub qmp: PathBuf,
+    /// A port on 127.0.0.1, chosen by QEMU, leads to the guest's SSH.
+    pub ssh: bool,
+    /// System serial number: where the ephemeral cloud-init finds its seed.
+    pub smbios_serial: Option<String>,
+    /// A screen to take pictures of.
+    pub screen: bool,
+}
+
+impl Machine {
+    /// Arguments of QEMU.
+    #[must_use]
+    pub fn argv(&self) -> Vec<OsString> {
+        let mut argv: Vec<OsString> = Vec::new();
+        let mut push = |switch: &str, value: OsString| argv.extend([switch.into(), value]);
+        push("-name", "deploy-test".into());
+        push("-machine", self.machine_option().into());
+        push("-cpu", "max".into());
+        push("-smp", self.cpus.to_string().into());
+        push("-m", format!("{}M", self.memory_mib).into());
+        push("-rtc", "base=utc".into());
+        push("-display", "none".into());
+        push("-serial", file_option("file:", &self.serial, ""));
+        push("-qmp", file_option("unix:", &self.qmp, ",server=on,wait=off"));
+        if let Some(flash) = &self.flash {
+            let code = format!(",if=pflash,unit=0,format={},readonly=on", flash.code_format);
+            push("-drive", file_option("file=", &flash.code, &code));
+            let vars = format!(",if=pflash,unit=1,format={}", flash.vars_format);
+            push("-drive", file_option("file=", &flash.vars, &vars));
+        }
+        for (index, disk) in self.disks.iter().enumerate() {
+            push("-drive", drive(disk, index));
+            for device in disk_devices(disk, index) {
+                push("-device", device.into());
+            }
+        }
+        let forward = if self.ssh { ",hostfwd=tcp:127.0.0.1:0-:22" } else { "" };
+        push("-netdev", format!("user,id=net0{forward}").into());
+        // No option ROM: nothing shall try the network before the disk.
+        push("-device", format!("virtio-net-pci,netdev=net0,mac={MAC},romfile=").into());
+        push("-device", "virtio-rng-pci".into());
+        if let Some(serial) = &self.smbios_serial {
+            push("-smbios", format!("type=1,serial={}", serial.replace(',', ",,")).into());
+        }
+        if self.screen {
+            push("-device", screen(self.arch).into());
+        }
+        // A reboot would hide what stopped the first boot.
+        argv.extend(["-nodefaults".into(), "-no-reboot".into()]);
+        argv
+    }
+}
+
+impl Machine {
+    fn machine_option(&self) -> String {
+        // SeaBIOS, and GRUB through it, then speak on the serial port too.
+        let bios = self.arch == Arch::Amd64 && self.flash.is_none();
+        let serial = if bios { ",graphics=off" } else { "" };
+        format!("{},accel={}{serial}", machine_type(self.arch), self.accelerator)
+    }
+}
+
+/// The machine whose firmware descriptors are asked for.
+#[must_use]
+pub const fn machine_type(arch: Arch) -> &'static str {
+    match arch {
+        Arch::Amd64 => "q35",
+        Arch::Arm64 => "virt",
+    }
+}
+
+fn screen(arch: Arch) -> &'static str {
+    match arch {
+        Arch::Amd64 => "VGA",
+        Arch::Arm64 => "virtio-gpu-pci",
+    }
+}
+
+fn drive(disk: &Disk, index: usize) -> OsString {
+    // The disks are thrown away, so nothing needs to reach the host's.
+    let options = format!(",if=none,id=disk{index},format=qcow2,cache=unsafe,discard=unmap");
+    file_option("file=", &disk.path, &options)
+}
+
+fn disk_devices(disk: &Disk, index: usize) -> Vec<String> {
+    let tail = format!("drive=disk{index},serial={},bootindex={}", disk.serial, index + 1);
+    match disk.bus {
+        DiskBus::Virtio => vec![format!("virtio-blk-pci,{tail}")],
+        DiskBus::Nvme => vec![format!("nvme,{tail}")],
+        DiskBus::Scsi => vec![
+            format!("virtio-scsi-pci,id=scsi{index}"),
+            format!("scsi-hd,bus=scsi{index}.0,{tail}"),
+        ],
+        DiskBus::Sata => vec![format!("ide-hd,bus=ide.{index},{tail}")],
+    }
+}
+
+/// QEMU splits options at commas; a doubled one stands for itself.
+fn file_option(prefix: &str, path: &Path, suffix: &str) -> OsString {
+    let mut value = OsString::from(prefix);
+    match path.to_str() {
+        Some(text) => value.push(text.replace(',', ",,")),
+        None => value.push(path),
+    }
+    value.push(suffix);
+    value
+}
+
+/// The disk that is deployed to.
+#[must_use]
+pub fn target_disk(path: &Path, bus: DiskBus) -> Disk {
+    Disk { path: path.to_path_buf(), serial: DISK_SERIAL, bus }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(bus: DiskBus) -> Machine {
+        Machine {
+            arch: Arch::Amd64,
+            accelerator: "tcg".into(),
+            cpus: 2,
+            memory_mib: 2048,
+            flash: Some(Flash {
+                code: "/fw/CODE.fd".into(),
+                code_format: FlashFormat::Raw,
+                vars: "/w/a,b/vars.fd".into(),
+                vars_format: FlashFormat::Qcow2,
+            }),
+            disks: vec![target_disk(Path::new("/w/disk.qcow2"), bus)],
+            serial: "/w/serial.log".into(),
+            qmp: "/w/qmp".into(),
+            ssh: true,
+            smbios_serial: None,
+            screen: true,
+        }
+    }
+
+    fn line(machine: &Machine) -> String {
+        let words: Vec<_> =
+            machine.argv().iter().map(|w| w.to_string_lossy().into_owned()).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn each_bus_has_its_device_with_serial_and_boot_order() {
+        for (bus, device) in [
+            (DiskBus::Virtio, "virtio-blk-pci,drive=disk0,serial=deploy0,bootindex=1"),
+            (DiskBus::Nvme, "nvme,drive=disk0,serial=deploy0,bootindex=1"),
+            (DiskBus::Scsi, "scsi-hd,bus=scsi0.0,drive=disk0,serial=deploy0,bootindex=1"),
+            (DiskBus::Sata, "ide-hd,bus=ide.0,drive=disk0,serial=deploy0,bootindex=1"),
+        ] {
+            assert!(line(&machine(bus)).contains(device), "{bus:?}: {}", line(&machine(bus)));
+        }
+    }
+
+    #[test]
+    fn ports_are_on_loopback_and_commas_in_paths_survive() {
+        let line = line(&machine(DiskBus::Virtio));
+        assert!(line.contains("hostfwd=tcp:127.0.0.1:0-:22"), "{line}");
+        assert!(line.contains("file=/w/a,,b/vars.fd,if=pflash,unit=1,format=qcow2"), "{line}");
+    }
+
+    #[test]
+    fn bios_has_no_flash() {
+        let machine = Machine { flash: None, ..machine(DiskBus::Virtio) };
+        assert!(!line(&machine).contains("pflash"));
+    }
+}

@@ -1,0 +1,409 @@
+//! Runs a deploy test: two machines, one service, in order.
+
+mod guest;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::bundle;
+use super::checks::{self, Known};
+use super::config::{self, CURTIN, Inputs};
+use super::http::Server;
+use super::layout::Layout;
+use super::maas::{Maas, SEED};
+use super::machine::{
+    Disk, DiskBus, Firmware, Flash, HOST_IN_GUEST, Machine, machine_type, target_disk,
+};
+use super::oauth::{self, Credentials};
+use super::report::{Failure, Phase, Report, VERSION};
+use super::ssh::Key;
+use crate::arch::Arch;
+use crate::cmd::Cmd;
+use crate::date;
+use crate::engine::host::WorkPaths;
+use crate::exit::Coded;
+use crate::host::firmware::{self as uefi, Wanted};
+
+/// What to test and with what.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The `tar.gz`.
+    pub artifact: PathBuf,
+    /// Its architecture.
+    pub arch: Arch,
+    /// What starts the machine.
+    pub firmware: Firmware,
+    /// How the disk is divided.
+    pub layout: Layout,
+    /// What the disk is attached to.
+    pub disk: DiskBus,
+    /// Bytes of the disk.
+    pub disk_bytes: u64,
+    /// Base disk (qcow2) of the ephemeral system; never changed.
+    pub ephemeral: PathBuf,
+    /// Directory for disks, keys and sockets of this run alone; it is removed
+    /// before and afterwards.
+    pub work: PathBuf,
+    /// Directory for serial logs and the report.
+    pub logs: PathBuf,
+    /// `kvm` or `tcg`.
+    pub accelerator: String,
+    /// The emulator.
+    pub qemu: PathBuf,
+    /// `qemu-img`.
+    pub qemu_img: PathBuf,
+    /// Virtual CPUs.
+    pub cpus: usize,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Longest time from power-on to power-off, and from power-on to login.
+    pub limit: Duration,
+    /// Longest silence on console and network.
+    pub silence: Duration,
+    /// A checkout of curtin to use instead of our own steps.
+    pub curtin: Option<PathBuf>,
+    /// QEMU's firmware.
+    pub firmware_scan: uefi::Scan,
+}
+
+/// What happens, for the terminal.
+pub type Progress<'a> = &'a mut dyn FnMut(&str);
+
+/// Runs the test. A deployment that fails is a report; an error means that the
+/// test itself could not run.
+///
+/// # Errors
+/// A missing tool, no room, an interrupt.
+pub fn deploy_test(settings: &Settings, progress: Progress<'_>) -> Result<Report> {
+    fs::create_dir_all(&settings.logs)
+        .with_context(|| format!("cannot make {}", settings.logs.display()))?;
+    let work = WorkDir::create(&settings.work)?;
+    let mut run = Run::prepare(settings, &work.paths)?;
+    let failure = run.all(progress)?;
+    let report = run.report(failure);
+    let text = serde_json::to_string_pretty(&report)?;
+    crate::build::output::write_atomic(&settings.logs.join("report.json"), text.as_bytes())?;
+    Ok(report)
+}
+
+/// Disks, keys and sockets of one run; removed when dropped.
+struct WorkDir {
+    paths: WorkPaths,
+}
+
+impl WorkDir {
+    /// Makes it anew: a run that was killed leaves its disks.
+    fn create(root: &Path) -> Result<Self> {
+        let cannot = || format!("cannot make {}", root.display());
+        match fs::remove_dir_all(root) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).with_context(cannot);
+            }
+            _ => {}
+        }
+        let paths = WorkPaths::create(root, root).with_context(cannot)?;
+        Ok(Self { paths })
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next run.
+        drop(fs::remove_dir_all(&self.paths.root));
+        drop(fs::remove_dir_all(&self.paths.sockets));
+    }
+}
+
+/// A run under way.
+struct Run<'a> {
+    settings: &'a Settings,
+    work: &'a WorkPaths,
+    key: Key,
+    credentials: Credentials,
+    maas: Arc<Maas>,
+    server: Server,
+    phases: Vec<Phase>,
+    phase: Option<(String, Instant)>,
+    facts: BTreeMap<String, Value>,
+    checks: Vec<checks::Outcome>,
+}
+
+impl<'a> Run<'a> {
+    fn prepare(settings: &'a Settings, work: &'a WorkPaths) -> Result<Self> {
+        let key = Key::generate(&work.secrets)?;
+        let credentials = Credentials::random()?;
+        let maas = Maas::new(credentials.clone(), settings.artifact.clone(), key.public.clone());
+        let curtin = settings.curtin.as_deref().map(|tree| archive_curtin(tree, &work.output));
+        let maas = Arc::new(maas.with_curtin(curtin.transpose()?));
+        let server = Server::start(Arc::clone(&maas) as Arc<dyn super::http::Handler>)
+            .context("cannot start the metadata service on 127.0.0.1")?;
+        let run = Self {
+            settings,
+            work,
+            key,
+            credentials,
+            maas,
+            server,
+            phases: Vec::new(),
+            phase: None,
+            facts: BTreeMap::new(),
+            checks: Vec::new(),
+        };
+        run.maas.set_seed(bundle::user_data(&run.plan()));
+        run.make_disks()?;
+        Ok(run)
+    }
+
+    fn plan(&self) -> Value {
+        let name = self.settings.artifact.file_name().map(|name| name.to_string_lossy());
+        let inputs = Inputs {
+            port: self.server.port(),
+            credentials: &self.credentials,
+            artifact: &url_name(&name.unwrap_or_default()),
+            layout: self.settings.layout,
+            firmware: self.settings.firmware,
+        };
+        let mut plan = json!({ "config": config::curtin(&inputs), "needs": self.needs() });
+        if self.settings.curtin.is_some() {
+            let url = format!("http://{HOST_IN_GUEST}:{}{CURTIN}", self.server.port());
+            plan["curtin_url"] = url.into();
+        }
+        plan
+    }
+
+    /// Programs that MAAS's ephemeral system has and a small base disk may
+    /// lack, with their packages.
+    fn needs(&self) -> Value {
+        let curtin = [
+            ("file", "file"),
+            ("lvcreate", "lvm2"),
+            ("mdadm", "mdadm"),
+            // Modules that curtin imports: no program of theirs is looked for.
+            ("python3-module-apt", "python3-apt"),
+            ("python3-module-debian", "python3-debian"),
+            ("python3-module-pyudev", "python3-pyudev"),
+            ("python3-module-attr", "python3-attr"),
+        ];
+        let lvm = [("vgcreate", "lvm2")];
+        let mut needs: BTreeMap<&str, &str> = BTreeMap::new();
+        if self.settings.curtin.is_some() {
+            needs.extend(curtin);
+        }
+        if self.settings.layout == Layout::Lvm {
+            needs.extend(lvm);
+        }
+        json!(needs)
+    }
+
+    fn make_disks(&self) -> Result<()> {
+        let base = self.settings.ephemeral.canonicalize().with_context(|| {
+            format!("the ephemeral system {} is not there", self.settings.ephemeral.display())
+        })?;
+        let image = |purpose: &str| {
+            let cmd = Cmd::new(&self.settings.qemu_img, purpose).cwd(&self.work.output);
+            cmd.args(["create", "-q", "-f", "qcow2"]).timeout(Duration::from_secs(120))
+        };
+        image("lay a disk over the ephemeral system's")
+            .args(["-F", "qcow2", "-b"])
+            .arg(&base)
+            .arg("ephemeral.qcow2")
+            .output()?;
+        let size = self.settings.disk_bytes.to_string();
+        image("make the blank disk").args(["disk.qcow2", &size]).output()?;
+        Ok(())
+    }
+
+    fn all(&mut self, progress: Progress<'_>) -> Result<Option<Failure>> {
+        if let Some(failure) = self.deploy(progress)? {
+            return Ok(Some(failure));
+        }
+        self.boot_and_check(progress)
+    }
+
+    fn deploy(&mut self, progress: Progress<'_>) -> Result<Option<Failure>> {
+        self.begin("ephemeral boot", progress);
+        let seed = format!("ds=nocloud-net;s=http://{HOST_IN_GUEST}:{}{SEED}", self.server.port());
+        let mut machine = self.machine("deploy")?;
+        machine.smbios_serial = Some(seed);
+        machine.disks.insert(
+            0,
+            Disk {
+                path: self.work.output.join("ephemeral.qcow2"),
+                serial: "ephemeral",
+                bus: DiskBus::Virtio,
+            },
+        );
+        let result = watch::deployment(self, &machine, progress)?;
+        self.end_phase();
+        Ok(result)
+    }
+
+    fn boot_and_check(&mut self, progress: Progress<'_>) -> Result<Option<Failure>> {
+        self.begin("boot", progress);
+        let mut machine = self.machine("boot")?;
+        machine.ssh = true;
+        machine.screen = true;
+        let result = guest::boot_and_check(self, &machine, progress)?;
+        self.end_phase();
+        Ok(result)
+    }
+
+    /// A machine with only the deployed disk and factory-fresh firmware.
+    fn machine(&self, name: &str) -> Result<Machine> {
+        let settings = self.settings;
+        Ok(Machine {
+            arch: settings.arch,
+            accelerator: settings.accelerator.clone(),
+            cpus: settings.cpus,
+            memory_mib: settings.memory_mib,
+            flash: self.flash(name)?,
+            disks: vec![target_disk(&self.work.output.join("disk.qcow2"), settings.disk)],
+            serial: settings.logs.join(format!("{name}.log")),
+            qmp: self.work.sockets.join(format!("{name}.qmp")),
+            ssh: false,
+            smbios_serial: None,
+            screen: false,
+        })
+    }
+
+    fn flash(&self, name: &str) -> Result<Option<Flash>> {
+        if self.settings.firmware == Firmware::Bios {
+            return Ok(None);
+        }
+        let arch = self.settings.arch;
+        let wanted =
+            Wanted { arch, machine: machine_type(arch), secure_boot: false, raw_only: false };
+        let (firmware, _) = uefi::choose(&self.settings.firmware_scan, wanted)
+            .map_err(|none| Coded::host(none.to_string()))?;
+        let vars = self.work.output.join(format!("{name}-vars.fd"));
+        fs::copy(&firmware.vars.path, &vars)
+            .with_context(|| format!("cannot copy {}", firmware.vars.path.display()))?;
+        Ok(Some(Flash {
+            code: firmware.code.path.clone(),
+            code_format: firmware.code.format,
+            vars,
+            vars_format: firmware.vars.format,
+        }))
+    }
+
+    fn begin(&mut self, name: &str, progress: Progress<'_>) {
+        self.end_phase();
+        progress(name);
+        self.phase = Some((name.to_owned(), Instant::now()));
+    }
+
+    fn end_phase(&mut self) {
+        if let Some((name, start)) = self.phase.take() {
+            self.phases.push(Phase { name, seconds: start.elapsed().as_secs_f64() });
+        }
+    }
+
+    /// The stage that is being done, for a failure.
+    fn stage(&self) -> String {
+        self.phase.as_ref().map_or_else(|| "start".to_owned(), |(name, _)| name.clone())
+    }
+
+    fn add_facts(&mut self, text: &str) {
+        if let Ok(Value::Object(map)) = serde_json::from_str(text) {
+            self.facts.extend(map);
+        }
+    }
+
+    fn fact(&self, key: &str) -> &str {
+        self.facts.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn known(&self) -> Known {
+        let list = |key: &str| match self.facts.get(key) {
+            Some(Value::Array(items)) => {
+                items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+            Some(Value::Object(map)) => {
+                map.values().filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+            _ => Vec::new(),
+        };
+        Known {
+            firmware: self.settings.firmware,
+            efi_boot_file: self.settings.arch.efi_boot_file(),
+            image_machine_id: self.fact("image_machine_id").to_owned(),
+            image_host_keys: list("image_host_keys"),
+            kernels: list("kernels"),
+            user: self.fact("default_user").to_owned(),
+            ssh_key: self.key.public.clone(),
+            disk_bytes: self.settings.disk_bytes,
+        }
+    }
+
+    fn report(self, failure: Option<Failure>) -> Report {
+        let settings = self.settings;
+        let machine = [
+            ("firmware", settings.firmware.name()),
+            ("layout", settings.layout.name()),
+            ("disk", settings.disk.name()),
+            ("accelerator", &settings.accelerator),
+            ("installer", installer(settings)),
+        ];
+        Report {
+            version: VERSION,
+            passed: false,
+            date: date::stamp(SystemTime::now()),
+            artifact: settings.artifact.clone(),
+            arch: settings.arch.name().into(),
+            machine: machine.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            facts: self.facts,
+            phases: self.phases,
+            failure,
+            checks: self.checks,
+            logs: settings.logs.clone(),
+        }
+        .judged()
+    }
+}
+
+/// Who deploys, for people.
+#[must_use]
+pub fn installer(settings: &Settings) -> &'static str {
+    if settings.curtin.is_some() { "curtin" } else { "built-in, not curtin" }
+}
+
+/// Packs what of a curtin checkout runs.
+fn archive_curtin(tree: &Path, work: &Path) -> Result<PathBuf> {
+    for part in ["curtin/__init__.py", "bin/curtin", "helpers/smtar"] {
+        if !tree.join(part).is_file() {
+            let message =
+                format!("--curtin {}: no checkout of curtin, {part} is missing", tree.display());
+            return Err(Coded::usage(message));
+        }
+    }
+    let file = work.join("curtin.tar");
+    Cmd::new("tar", "pack curtin")
+        .cwd(tree)
+        .arg("-cf")
+        .arg(&file)
+        .args(["--exclude=__pycache__", "bin", "curtin", "helpers"])
+        .timeout(Duration::from_secs(60))
+        .output()?;
+    Ok(file)
+}
+
+/// The artifact's name as a URL may hold it; only its extension means anything.
+fn url_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    name.chars().map(|c| if plain(c) { c } else { '_' }).collect()
+}
+
+/// A word that no output of a check contains.
+fn mark() -> Result<String> {
+    Ok(format!("@@{}", oauth::random_word()?))
+}
+
+#[cfg(test)]
+mod tests;

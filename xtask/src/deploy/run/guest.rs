@@ -1,0 +1,104 @@
+//! The deployed disk on its own: boot, cloud-init, login, checks.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::watch::Watched;
+use super::{Progress, Run, mark};
+use crate::deploy::checks;
+use crate::deploy::maas::Seen;
+use crate::deploy::machine::Machine;
+use crate::deploy::report::Failure;
+use crate::deploy::ssh::{self, SshError};
+
+/// How long one session of all checks may take; two of them wait for the end
+/// of the boot.
+const SESSION: Duration = Duration::from_secs(1200);
+
+/// Boots the deployed disk and looks at it from inside.
+pub fn boot_and_check(
+    run: &mut Run<'_>,
+    machine: &Machine,
+    progress: Progress<'_>,
+) -> Result<Option<Failure>> {
+    let mut vm = Watched::start(run, machine)?;
+    if let Some(failure) = wait_for_cloud_init(run, &mut vm)? {
+        return Ok(Some(failure));
+    }
+    run.begin("login and checks", progress);
+    let known = run.known();
+    let table = checks::table(&known);
+    let mark = mark()?;
+    let script = checks::script(&table, &mark);
+    let port = vm.ssh_port()?;
+    loop {
+        let last = match ssh::run_as_root(&run.key, port, &known.user, &script, SESSION) {
+            Ok(output) => {
+                run.checks = checks::judge(&table, &mark, &output);
+                vm.picture();
+                return Ok(None);
+            }
+            Err(SshError::Command(text)) => return Ok(Some(vm.failure("login", text))),
+            Err(SshError::Other(error)) => return Err(error.into()),
+            Err(SshError::NotYet(text)) => text,
+        };
+        vm.tick()?;
+        if let Some(reason) = vm.hopeless(run) {
+            let user = &known.user;
+            return Ok(Some(vm.failure("login", format!("{reason}; ssh as {user}: {last}"))));
+        }
+    }
+}
+
+/// Until cloud-init reports the end of its last stage to MAAS.
+fn wait_for_cloud_init(run: &Run<'_>, vm: &mut Watched) -> Result<Option<Failure>> {
+    loop {
+        vm.tick()?;
+        match run.maas.seen().finished() {
+            Some("SUCCESS") => return Ok(None),
+            Some(result) => {
+                let reason = format!("cloud-init reports {result} for its last stage");
+                return Ok(Some(vm.failure("cloud-init", reason)));
+            }
+            None => {}
+        }
+        if let Some(reason) = vm.hopeless(run) {
+            let told = explain(&run.maas.seen());
+            return Ok(Some(vm.failure("boot", format!("{reason}; {told}"))));
+        }
+    }
+}
+
+/// How far the machine came, as MAAS saw it.
+fn explain(seen: &Seen) -> String {
+    let asked = seen.requests.iter().any(|line| line.contains("/MAAS/metadata/2012"));
+    if let Some(refused) = &seen.refused {
+        format!("MAAS refused {refused}")
+    } else if !asked {
+        "cloud-init never asked MAAS for metadata".into()
+    } else if !seen.user_data_fetched {
+        "cloud-init asked MAAS for metadata but never fetched its user-data".into()
+    } else {
+        let last = seen.events.last().map_or("nothing", |(name, _, _)| name.as_str());
+        format!("cloud-init fetched its user-data; its last report was {last}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_it_came() {
+        let mut seen = Seen::default();
+        assert!(explain(&seen).contains("never asked"));
+        seen.requests.push("GET /MAAS/metadata/2012-03-01/meta-data/instance-id".into());
+        assert!(explain(&seen).contains("never fetched"));
+        seen.user_data_fetched = true;
+        seen.events.push(("init-network".into(), "finish".into(), "SUCCESS".into()));
+        assert!(explain(&seen).contains("last report was init-network"));
+        seen.refused = Some("GET /x: no OAuth header".into());
+        assert!(explain(&seen).contains("refused"));
+    }
+}

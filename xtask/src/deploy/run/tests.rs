@@ -1,0 +1,145 @@
+//! Whole runs with a fake QEMU: everything but the guests themselves.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use super::*;
+
+/// Runs with a play per machine and returns the report.
+fn play(acts: &Value, change: impl FnOnce(&mut Settings)) -> Result<Report> {
+    let dir = tempfile::tempdir()?;
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("logs"))?;
+    fs::write(path("logs/play.json"), acts.to_string())?;
+    for (name, text) in [("qemu", include_str!("fake-qemu.py")), ("qemu-img", "#!/bin/sh\n")] {
+        fs::write(path(name), text)?;
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o755))?;
+    }
+    // What a killed run left.
+    fs::create_dir_all(path("work/output"))?;
+    fs::write(path("work/output/disk.qcow2"), "old")?;
+    fs::write(path("base.qcow2"), "")?;
+    fs::write(path("image.tar.gz"), "")?;
+    let mut settings = Settings {
+        artifact: path("image.tar.gz"),
+        arch: Arch::Amd64,
+        firmware: Firmware::Bios,
+        layout: Layout::Flat,
+        disk: DiskBus::Virtio,
+        disk_bytes: 1 << 33,
+        ephemeral: path("base.qcow2"),
+        work: path("work"),
+        logs: path("logs"),
+        accelerator: "tcg".into(),
+        qemu: path("qemu"),
+        qemu_img: path("qemu-img"),
+        cpus: 1,
+        memory_mib: 1024,
+        limit: Duration::from_secs(60),
+        silence: Duration::from_secs(60),
+        curtin: None,
+        firmware_scan: uefi::Scan::default(),
+    };
+    change(&mut settings);
+    let report = deploy_test(&settings, &mut |_| {})?;
+    let written = fs::read_to_string(path("logs/report.json"))?;
+    assert_eq!(serde_json::from_str::<Value>(&written)?, serde_json::to_value(&report)?);
+    assert!(!path("work").exists(), "disks and keys are gone");
+    Ok(report)
+}
+
+fn failure(acts: &Value) -> Failure {
+    let report = play(acts, |_| {}).unwrap();
+    assert!(!report.passed);
+    report.failure.unwrap()
+}
+
+/// A deployment that works, up to the second boot.
+fn deployed(boot: &Value) -> Value {
+    json!({
+        "deploy": [
+            ["seed", 1],
+            ["say", "DEPLOY-STAGE partition\nDEPLOY-STAGE extract\n"],
+            ["say", "DEPLOY-FACTS {\"default_user\": \"debian\", \"kernels\": [\"6.1\"]}\n"],
+            ["say", "DEPLOY-OK\n"],
+            ["sleep", 2],
+        ],
+        "boot": boot,
+    })
+}
+
+#[test]
+fn a_failed_hook_is_named_with_its_stage_and_cause() {
+    let acts = json!({ "deploy": [
+        ["seed", 1],
+        ["say", "DEPLOY-STAGE curthooks\nE: Unable to locate package linux-generic\n"],
+        ["say", "DEPLOY-FAIL curthooks: curtin curthooks exited with 1\n"],
+        ["sleep", 30],
+    ]});
+    let failure = failure(&acts);
+    assert_eq!(failure.stage, "curthooks");
+    assert_eq!(failure.reason, "curtin curthooks exited with 1");
+    assert!(failure.fix.unwrap().contains("/curtin/curtin-hooks"));
+    assert!(failure.console.iter().any(|line| line.contains("Unable to locate")));
+}
+
+#[test]
+fn phases_and_facts_come_from_the_markers() {
+    let acts = deployed(&json!([["say", "grub rescue> "], ["sleep", 30]]));
+    let report = play(&acts, |_| {}).unwrap();
+    let phases: Vec<&str> = report.phases.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(phases, ["ephemeral boot", "partition", "extract", "power off", "boot"]);
+    assert_eq!(report.facts["default_user"], "debian");
+    let failure = report.failure.unwrap();
+    assert_eq!(failure.stage, "boot");
+    assert!(failure.fix.unwrap().contains("grub-install"), "at once, not after the time limit");
+}
+
+#[test]
+fn a_failing_cloud_init_is_a_failure() {
+    let failure = failure(&deployed(&json!([["report", "FAIL"], ["sleep", 30]])));
+    assert_eq!((failure.stage.as_str(), failure.cause), ("cloud-init", None));
+    assert!(failure.reason.contains("FAIL"));
+}
+
+#[test]
+fn silence_says_how_far_the_machine_came() {
+    let short = |s: &mut Settings| s.silence = Duration::from_secs(2);
+    let acts = deployed(&json!([["say", "login: "], ["sleep", 30]]));
+    let failure = play(&acts, short).unwrap().failure.unwrap();
+    assert!(failure.reason.contains("never asked MAAS"), "{}", failure.reason);
+    let acts = json!({ "deploy": [["sleep", 30]] });
+    let failure = play(&acts, short).unwrap().failure.unwrap();
+    assert_eq!(failure.stage, "ephemeral boot");
+    assert!(failure.reason.contains("never fetched its seed"), "{}", failure.reason);
+}
+
+#[test]
+fn a_machine_that_ends_is_noticed() {
+    let failure = failure(&json!({ "deploy": [["sleep", 2], ["say", "hello\n"]] }));
+    assert!(failure.reason.contains("the machine stopped"), "{}", failure.reason);
+}
+
+#[test]
+fn a_login_that_never_works_ends_with_the_time_limit() {
+    let acts = deployed(&json!([["report", "SUCCESS"], ["sleep", 30]]));
+    let report = play(&acts, |s| s.limit = Duration::from_secs(4)).unwrap();
+    let failure = report.failure.unwrap();
+    assert_eq!(failure.stage, "login");
+    assert!(failure.reason.contains("ssh as debian"), "{}", failure.reason);
+    assert!(report.checks.is_empty());
+}
+
+#[test]
+fn qemu_that_does_not_start_is_an_error_in_its_words() {
+    let error = play(&json!({ "deploy": [["die", 1]] }), |_| {}).unwrap_err();
+    assert!(error.to_string().contains("qemu: cannot do that"), "{error:#}");
+}
+
+#[test]
+fn a_wrong_curtin_is_a_usage_error() {
+    let wrong = |s: &mut Settings| s.curtin = Some("/usr".into());
+    let error = play(&json!({}), wrong).unwrap_err();
+    assert!(error.to_string().contains("no checkout of curtin"), "{error:#}");
+}

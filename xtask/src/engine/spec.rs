@@ -1,0 +1,487 @@
+//! What a `qemu` source says, as typed data: the part of Packer's qemu builder
+//! that the built-in engine knows, with Packer's own defaults.
+//!
+//! Where `None` stands for "not set in the template" although Packer has a
+//! default, the engine decides with what it knows about the host; the comment
+//! says how.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+/// A resolved `qemu` source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VmSpec {
+    /// Name of the source; `PACKER_BUILD_NAME` in provisioners.
+    pub name: String,
+    /// `vm_name`: file name of the disk, `{{ .Name }}`. Default `packer-<name>`.
+    pub vm_name: String,
+    /// Processor, memory, machine.
+    pub hardware: Hardware,
+    /// `disk_image`: [`VmSpec::medium`] is a disk to copy or to build on, not an
+    /// installation CD.
+    pub disk_image: bool,
+    /// `iso_url`, already fetched and verified: a local file.
+    pub medium: PathBuf,
+    /// The disk that the build makes.
+    pub disk: Disk,
+    /// Files for the guest on a CD.
+    pub cd: Cd,
+    /// `cdrom_interface`; default leaves it to the machine.
+    pub cdrom_interface: Option<CdInterface>,
+    /// Firmware that is not the machine's built-in BIOS.
+    pub firmware: Firmware,
+    /// What the guest can fetch over HTTP.
+    pub http: Http,
+    /// What is typed at boot.
+    pub boot: Boot,
+    /// How provisioners reach the guest.
+    pub communicator: Communicator,
+    /// How the guest is turned off.
+    pub shutdown: Shutdown,
+    /// `qemuargs`: rows of switch and values, before `{{ }}` is rendered. A
+    /// switch named here drops every default of that switch.
+    pub qemuargs: Vec<Vec<String>>,
+    /// `headless`: no window. `false` is taken as a wish for [`View::Screen`].
+    pub headless: bool,
+    /// `qmp_socket_path` when `qmp_enable` is set: a second QMP socket there,
+    /// for the template's own scripts.
+    pub qmp_socket: Option<PathBuf>,
+}
+
+impl VmSpec {
+    /// A source with only Packer's defaults.
+    pub fn new(name: &str, medium: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.to_owned(),
+            vm_name: format!("packer-{name}"),
+            hardware: Hardware::default(),
+            disk_image: false,
+            medium: medium.into(),
+            disk: Disk::default(),
+            cd: Cd::default(),
+            cdrom_interface: None,
+            firmware: Firmware::Machine,
+            http: Http::default(),
+            boot: Boot::default(),
+            communicator: Communicator::None,
+            shutdown: Shutdown::default(),
+            qemuargs: Vec::new(),
+            headless: false,
+            qmp_socket: None,
+        }
+    }
+
+    /// The SSH settings, if the communicator is `ssh`.
+    pub fn ssh(&self) -> Option<&Ssh> {
+        match &self.communicator {
+            Communicator::Ssh(ssh) => Some(ssh),
+            Communicator::None => None,
+        }
+    }
+}
+
+/// Processor, memory, machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hardware {
+    /// `qemu_binary`, a name on `PATH` or a path. Default `qemu-system-x86_64`.
+    pub qemu_binary: String,
+    /// `machine_type`. Default `pc`.
+    pub machine: String,
+    /// `accelerator`. `None`: the best one that works on this host.
+    pub accelerator: Option<Accelerator>,
+    /// `cpu_model`. `None`: QEMU's default. `host` becomes `max` without KVM.
+    pub cpu_model: Option<String>,
+    /// `cpus` and topology.
+    pub smp: Smp,
+    /// `memory` in MiB. Default 512; less than 10 is taken as 512, as in Packer.
+    pub memory_mib: u64,
+    /// `vga`; `None` is QEMU's default for the machine.
+    pub vga: Option<String>,
+    /// `net_device`. Default `virtio-net`.
+    pub net_device: String,
+    /// `vtpm`: a TPM emulated by `swtpm`.
+    pub tpm: Option<Tpm>,
+}
+
+impl Default for Hardware {
+    fn default() -> Self {
+        Self {
+            qemu_binary: "qemu-system-x86_64".into(),
+            machine: "pc".into(),
+            accelerator: None,
+            cpu_model: None,
+            smp: Smp::default(),
+            memory_mib: 512,
+            vga: None,
+            net_device: "virtio-net".into(),
+            tpm: None,
+        }
+    }
+}
+
+/// An emulated TPM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tpm {
+    /// `tpm_device_type`. Default `tpm-tis`.
+    pub device: String,
+    /// `use_tpm1`: version 1.2 instead of 2.0.
+    pub version_1: bool,
+}
+
+/// `cpus`, `sockets`, `cores`, `threads`; zero is "not set".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Smp {
+    /// Virtual processors.
+    pub cpus: u32,
+    /// Sockets.
+    pub sockets: u32,
+    /// Cores per socket.
+    pub cores: u32,
+    /// Threads per core.
+    pub threads: u32,
+}
+
+impl Smp {
+    /// How many processors the topology holds, if there is one.
+    fn topology(self) -> Option<u32> {
+        let set = [self.sockets, self.cores, self.threads].into_iter().filter(|n| *n > 0);
+        set.reduce(u32::saturating_mul)
+    }
+
+    /// Processors the guest gets: `cpus`, at most what the topology holds; the
+    /// topology alone if `cpus` is not set; else 1.
+    pub fn total(self) -> u32 {
+        match (self.cpus, self.topology()) {
+            (0, topology) => topology.unwrap_or(1),
+            (cpus, Some(topology)) => cpus.min(topology),
+            (cpus, None) => cpus,
+        }
+    }
+}
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        impl $name {
+            /// Every value a template may use, in the order of the documentation.
+            pub const NAMES: &[&str] = &[$($text),+];
+
+            /// The word used in templates and by QEMU.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The value for a template's word.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+choice! {
+    /// `accelerator`: what runs the guest's instructions. Packer knows more
+    /// (`xen`, `hvf`, `whpx`, ...) than Linux hosts of this tree have.
+    Accelerator {
+        /// Hardware virtualization.
+        Kvm = "kvm",
+        /// Emulation.
+        Tcg = "tcg",
+        /// No `accel=` at all, which is emulation.
+        None = "none",
+    }
+}
+
+choice! {
+    /// `disk_interface`.
+    DiskInterface {
+        /// virtio-blk.
+        Virtio = "virtio",
+        /// A virtio SCSI controller with disks on it.
+        VirtioScsi = "virtio-scsi",
+        /// IDE.
+        Ide = "ide",
+        /// SATA, an alias QEMU refuses on many machines.
+        Sata = "sata",
+        /// SCSI.
+        Scsi = "scsi",
+        /// SD card.
+        Sd = "sd",
+    }
+}
+
+choice! {
+    /// `cdrom_interface`.
+    CdInterface {
+        /// IDE.
+        Ide = "ide",
+        /// SATA.
+        Sata = "sata",
+        /// SCSI.
+        Scsi = "scsi",
+        /// SD card.
+        Sd = "sd",
+        /// virtio-blk.
+        Virtio = "virtio",
+        /// On the virtio SCSI controller.
+        VirtioScsi = "virtio-scsi",
+    }
+}
+
+choice! {
+    /// `disk_cache`.
+    Cache {
+        /// Host cache, guest flushes go to the disk.
+        Writeback = "writeback",
+        /// Every write goes to the disk.
+        Writethrough = "writethrough",
+        /// No host cache.
+        None = "none",
+        /// Guest flushes are ignored.
+        Unsafe = "unsafe",
+        /// No host cache and every write goes to the disk.
+        Directsync = "directsync",
+    }
+}
+
+choice! {
+    /// `format` of the disk.
+    DiskFormat {
+        /// QEMU's copy-on-write format.
+        Qcow2 = "qcow2",
+        /// Plain bytes.
+        Raw = "raw",
+    }
+}
+
+/// The disk that the build makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// `disk_size` as `qemu-img` takes it. Default `40960M`.
+    pub size: String,
+    /// `disk_additional_size`: more disks of these sizes.
+    pub additional: Vec<String>,
+    /// `disk_interface`. Default `virtio`.
+    pub interface: DiskInterface,
+    /// `disk_cache`. Packer's default is `writeback`; `None` lets the engine use
+    /// `unsafe`, because a build that the host does not survive starts anew.
+    pub cache: Option<Cache>,
+    /// `disk_discard` is `unmap` (default `ignore`).
+    pub discard: bool,
+    /// `disk_detect_zeroes`, unless it is `off`.
+    pub detect_zeroes: Option<String>,
+    /// `format`. Default `qcow2`.
+    pub format: DiskFormat,
+    /// `use_backing_file`: the medium stays where it is, changes go to the disk.
+    pub use_backing_file: bool,
+    /// `skip_resize_disk`: a disk image keeps its size.
+    pub skip_resize: bool,
+    /// `disk_compression`: rewrite the finished disk with compressed clusters.
+    pub compress: bool,
+    /// `qemu_img_args`: extra arguments for `convert`.
+    pub convert_args: Vec<String>,
+    /// `qemu_img_args`: extra arguments for `create`.
+    pub create_args: Vec<String>,
+    /// `qemu_img_args`: extra arguments for `resize`.
+    pub resize_args: Vec<String>,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self {
+            size: "40960M".into(),
+            additional: Vec::new(),
+            interface: DiskInterface::Virtio,
+            cache: None,
+            discard: false,
+            detect_zeroes: None,
+            format: DiskFormat::Qcow2,
+            use_backing_file: false,
+            skip_resize: false,
+            compress: false,
+            convert_args: Vec::new(),
+            create_args: Vec::new(),
+            resize_args: Vec::new(),
+        }
+    }
+}
+
+/// `cd_files`, `cd_content`, `cd_label`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cd {
+    /// Files and directories, relative to the template directory.
+    pub files: Vec<PathBuf>,
+    /// Path on the CD and its content.
+    pub content: IndexMap<String, String>,
+    /// Volume label. Packer's default is `packer`.
+    pub label: Option<String>,
+}
+
+impl Cd {
+    /// Whether a CD is to be made at all.
+    pub fn is_wanted(&self) -> bool {
+        !self.files.is_empty() || !self.content.is_empty()
+    }
+}
+
+/// Firmware of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// What the machine type brings (SeaBIOS on `pc` and `q35`).
+    Machine,
+    /// `firmware`: another BIOS image (`-bios`).
+    Bios(PathBuf),
+    /// `firmware` with `use_pflash`: a read-only flash chip.
+    Flash(PathBuf),
+    /// `efi_boot`.
+    Efi {
+        /// `efi_firmware_code`; `None`: the host's pair for this machine.
+        code: Option<PathBuf>,
+        /// `efi_firmware_vars`; `None`: the host's pair. Always used as a copy.
+        vars: Option<PathBuf>,
+    },
+}
+
+/// `http_directory` or `http_content`, and the ports to serve on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Directory, relative to the template directory.
+    pub directory: Option<PathBuf>,
+    /// Path (with a leading slash) and content.
+    pub content: IndexMap<String, String>,
+    /// `http_port_min` and `http_port_max`, inclusive. Default 8000 to 9000.
+    pub ports: (u16, u16),
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { directory: None, content: IndexMap::new(), ports: (8000, 9000) }
+    }
+}
+
+impl Http {
+    /// Whether there is anything to serve.
+    pub fn is_wanted(&self) -> bool {
+        self.directory.is_some() || !self.content.is_empty()
+    }
+}
+
+/// What is typed at boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// `boot_wait`: from power-on to the first key. Default 10 s; a negative
+    /// duration in the template is zero here.
+    pub wait: Duration,
+    /// `boot_command` joined to one step, or `boot_steps`.
+    pub steps: Vec<BootStep>,
+    /// `boot_key_interval`: pause after each key event. `None`:
+    /// `PACKER_KEY_INTERVAL`, else 100 ms, as in Packer.
+    pub key_interval: Option<Duration>,
+}
+
+impl Default for Boot {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(10), steps: Vec::new(), key_interval: None }
+    }
+}
+
+/// One row of `boot_steps`, or all of `boot_command`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootStep {
+    /// Keys in Packer's notation, before `{{ }}` is rendered.
+    pub keys: String,
+    /// What the step is for, if the template says it.
+    pub description: Option<String>,
+}
+
+/// `communicator`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Communicator {
+    /// Nothing is run in the guest; it installs and turns itself off.
+    None,
+    /// Provisioners run over SSH.
+    Ssh(Ssh),
+}
+
+/// `ssh_*`.
+#[derive(Clone, PartialEq)]
+pub struct Ssh {
+    /// `ssh_username`.
+    pub username: String,
+    /// `ssh_password`.
+    pub password: Option<String>,
+    /// `ssh_private_key_file`, relative to the template directory.
+    pub private_key_file: Option<PathBuf>,
+    /// `temporary_key_pair_type` and `temporary_key_pair_bits` (0: default), for
+    /// a source with neither password nor key. Default `rsa`, which the oldest
+    /// guests know too.
+    pub temporary_key: (String, u32),
+    /// `ssh_port` in the guest. Default 22.
+    pub port: u16,
+    /// `ssh_timeout` until the first login; `None` is for ever. Default 5 min.
+    pub timeout: Option<Duration>,
+    /// `ssh_handshake_attempts`: refused logins before we give up; `None` is no
+    /// limit. Default 10 if `ssh_timeout` is not set either.
+    pub handshake_attempts: Option<u32>,
+    /// `ssh_pty`: give every command a terminal.
+    pub pty: bool,
+    /// `ssh_ciphers`; empty is OpenSSH's default.
+    pub ciphers: Vec<String>,
+    /// `ssh_key_exchange_algorithms`; empty is OpenSSH's default.
+    pub kex: Vec<String>,
+    /// `ssh_keep_alive_interval`. Default 5 s; zero turns it off.
+    pub keep_alive: Duration,
+}
+
+impl Ssh {
+    /// The defaults for a user.
+    pub fn new(username: &str) -> Self {
+        Self {
+            username: username.to_owned(),
+            password: None,
+            private_key_file: None,
+            temporary_key: ("rsa".into(), 0),
+            port: 22,
+            timeout: Some(Duration::from_secs(5 * 60)),
+            handshake_attempts: Some(10),
+            pty: false,
+            ciphers: Vec::new(),
+            kex: Vec::new(),
+            keep_alive: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Not derived: a password must not get into a log by `{:?}`.
+impl std::fmt::Debug for Ssh {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ssh")
+            .field("username", &self.username)
+            .field("password", &self.password.as_ref().map(|_| "********"))
+            .field("private_key_file", &self.private_key_file)
+            .field("port", &self.port)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `shutdown_command` and `shutdown_timeout`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Command for the guest; without one the VM is simply ended, as by Packer.
+    pub command: Option<String>,
+    /// From the command (or, without a communicator, from boot) to power-off.
+    /// Default 5 min.
+    pub timeout: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { command: None, timeout: Duration::from_secs(5 * 60) }
+    }
+}

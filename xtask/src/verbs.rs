@@ -1,0 +1,73 @@
+//! One file per verb: its arguments and `run`. What they share is here.
+
+pub mod build;
+pub mod clean;
+pub mod completions;
+pub mod deploy_test;
+pub mod doctor;
+pub mod explain;
+pub mod inspect;
+pub mod list;
+pub mod matrix;
+pub mod media;
+pub mod pack;
+pub mod plan;
+pub mod schema;
+pub mod setup;
+pub mod test;
+pub mod ssh;
+pub mod validate;
+
+use std::io::Write as _;
+
+use anyhow::Result;
+
+use crate::catalog::{self, Catalog, Selection, Target};
+use crate::cli::Targets;
+use crate::date;
+use crate::exit::Coded;
+use crate::repo::Repo;
+
+/// What every verb gets.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Where things are.
+    pub repo: Repo,
+    /// Count of `-v`.
+    pub verbose: u8,
+}
+
+/// The targets the command line means.
+///
+/// # Errors
+/// Unknown name (exit 4), or nothing asked for (exit 2).
+pub fn selected<'c>(catalog: &'c Catalog, targets: &Targets) -> Result<Vec<&'c Target>> {
+    if targets.targets.is_empty() && !targets.all {
+        return Err(Coded::usage(
+            "no target given\n  hint: name one (`cargo xtask list` shows them) or use --all",
+        ));
+    }
+    let today = date::today();
+    let selection = Selection {
+        patterns: &targets.targets,
+        all: targets.all,
+        arch: targets.arch,
+        today: &today,
+    };
+    let chosen = catalog::select(catalog, &selection).map_err(Coded::nothing)?;
+    if chosen.is_empty() {
+        return Err(Coded::nothing("the selection matches no target"));
+    }
+    Ok(chosen)
+}
+
+/// Prints data to stdout; a closed pipe (`| head`) ends quietly.
+///
+/// # Errors
+/// Any other write error.
+pub fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

@@ -1,0 +1,199 @@
+//! `cargo xtask list`: images, or the targets of some.
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Context, print, selected};
+use crate::arch::Arch;
+use crate::catalog::{ArtifactKind, Catalog, Image, MediaKind, Target};
+use crate::cli::{Format, Targets};
+use crate::date;
+use crate::exit::Exit;
+use crate::records::{self, Proof, Record};
+use crate::table;
+
+/// Which targets, and how they are printed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask list\n  cargo xtask list debian\n  cargo xtask list --format json | jq '.targets[].id'"
+)]
+pub struct Args {
+    #[command(flatten)]
+    targets: Targets,
+    /// Text for people, JSON for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// One target as `--format json` shows it.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    target: &'a Target,
+    eol: bool,
+    proof: Option<Record>,
+    artifact: Option<std::path::PathBuf>,
+}
+
+/// Prints the table.
+///
+/// # Errors
+/// A broken catalog or record, or an unknown target.
+pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+    let catalog = context.repo.catalog()?;
+    let patterns = &args.targets.targets;
+    let everything = patterns.is_empty() && !args.targets.all;
+    match (args.format, everything) {
+        (Format::Json, _) => print_json(&catalog, args, context)?,
+        (Format::Text, true) => print(&images(&catalog, context)?)?,
+        (Format::Text, false) => print(&targets(&chosen(&catalog, args)?, context)?)?,
+    }
+    Ok(Exit::Ok)
+}
+
+/// An image name lists all its targets here, not only the default one.
+fn chosen<'c>(catalog: &'c Catalog, args: &Args) -> Result<Vec<&'c Target>> {
+    let names = &args.targets.targets;
+    if !names.is_empty() && names.iter().all(|n| catalog.image(n).is_some()) {
+        return Ok(catalog.targets().filter(|t| names.contains(&t.image)).collect());
+    }
+    selected(catalog, &args.targets)
+}
+
+fn images(catalog: &Catalog, context: &Context) -> Result<String> {
+    let today = date::today();
+    let rows: Result<Vec<_>> =
+        catalog.images.iter().map(|i| image_row(i, context, &today)).collect();
+    let header = ["IMAGE", "RELEASES", "ARCH", "MEDIA", "ARTIFACT", "MAAS", "PROOF"];
+    let targets = catalog.targets().count();
+    Ok(format!(
+        "{}\n{} images, {targets} targets. (…) end of life. `cargo xtask list IMAGE` shows its targets.\n",
+        table::render(&header, &rows?),
+        catalog.images.len(),
+    ))
+}
+
+fn image_row(image: &Image, context: &Context, today: &str) -> Result<Vec<String>> {
+    let all = |get: &dyn Fn(&Target) -> String| {
+        let mut words: Vec<String> = vec![];
+        for word in image.targets.iter().map(get) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words.join(" ")
+    };
+    Ok(vec![
+        image.name.clone(),
+        releases(image, today),
+        all(&|t| t.arch.name().into()),
+        all(&|t| media(t.facts.media.kind).into()),
+        all(&|t| artifact(t.facts.artifact).into()),
+        all(&|t| format!(">= {}", t.facts.maas.min_version)),
+        image_proof(image, context)?,
+    ])
+}
+
+/// Live releases, then those at their end of life in brackets.
+fn releases(image: &Image, today: &str) -> String {
+    let mut live: Vec<&str> = vec![];
+    let mut dead: Vec<&str> = vec![];
+    for target in &image.targets {
+        let name = target.release.as_deref().unwrap_or("-");
+        let list = if target.is_eol(today) { &mut dead } else { &mut live };
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    }
+    match (live.is_empty(), dead.is_empty()) {
+        (_, true) => live.join(" "),
+        (true, false) => format!("({})", dead.join(" ")),
+        (false, false) => format!("{} ({})", live.join(" "), dead.join(" ")),
+    }
+}
+
+fn image_proof(image: &Image, context: &Context) -> Result<String> {
+    let mut all = vec![];
+    for target in &image.targets {
+        all.extend(records::read(&context.repo.root.join("records"), &target.id)?);
+    }
+    Ok(records::best(&all).map_or_else(never, |r| format!("{} ({})", proof(r), r.target)))
+}
+
+fn never() -> String {
+    "alpha: never built from its real media".into()
+}
+
+fn proof(record: &Record) -> String {
+    let what = match record.proof {
+        Proof::StandIn => "stand-in built",
+        Proof::Built => "built",
+        Proof::DeployTested => "deploy-tested",
+        Proof::MaasDeployed => "deployed by MAAS",
+    };
+    format!("{what} {}", record.date)
+}
+
+fn targets(targets: &[&Target], context: &Context) -> Result<String> {
+    let today = date::today();
+    let rows: Result<Vec<_>> = targets.iter().map(|t| target_row(t, context, &today)).collect();
+    let header = ["TARGET", "TITLE", "MEDIA", "ARTIFACT", "MAAS NAME", "OUT", "PROOF"];
+    Ok(table::render(&header, &rows?))
+}
+
+fn target_row(target: &Target, context: &Context, today: &str) -> Result<Vec<String>> {
+    let records = records::read(&context.repo.root.join("records"), &target.id)?;
+    let eol = if target.is_eol(today) { " (end of life)" } else { "" };
+    Ok(vec![
+        target.id.clone(),
+        format!("{}{eol}", target.facts.title),
+        media(target.facts.media.kind).into(),
+        artifact(target.facts.artifact).into(),
+        target.facts.maas.name.clone(),
+        if artifact_of(target, context).is_some() { "built" } else { "-" }.into(),
+        records::best(&records).map_or_else(never, proof),
+    ])
+}
+
+/// The artifact in `out/`, if it is there.
+fn artifact_of(target: &Target, context: &Context) -> Option<std::path::PathBuf> {
+    let path = context.repo.out_dir(&target.id).join(target.artifact_name());
+    path.is_file().then_some(path)
+}
+
+fn media(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Download => "download",
+        MediaKind::User => "your ISO",
+        MediaKind::Mirror => "mirror",
+    }
+}
+
+fn artifact(kind: ArtifactKind) -> &'static str {
+    match kind {
+        ArtifactKind::Tgz => "tgz",
+        ArtifactKind::Ddgz => "ddgz",
+    }
+}
+
+fn print_json(catalog: &Catalog, args: &Args, context: &Context) -> Result<()> {
+    let today = date::today();
+    let listed = if args.targets.targets.is_empty() && !args.targets.all {
+        catalog.targets().collect()
+    } else {
+        chosen(catalog, args)?
+    };
+    let row = |target: &'_ Target| -> Result<serde_json::Value> {
+        let records = records::read(&context.repo.root.join("records"), &target.id)?;
+        Ok(serde_json::to_value(Row {
+            target,
+            eol: target.is_eol(&today),
+            proof: records::best(&records).cloned(),
+            artifact: artifact_of(target, context),
+        })?)
+    };
+    let rows: Result<Vec<_>> = listed.into_iter().map(row).collect();
+    let document = json!({ "version": 1, "host_arch": Arch::host(), "targets": rows? });
+    print(&format!("{}\n", serde_json::to_string_pretty(&document)?))
+}
