@@ -139,7 +139,7 @@ pub fn read(disk: &dyn BlockRead) -> Result<Option<Table>> {
     match mbr::Record::parse(&sector) {
         None => Ok(None),
         Some(record) if record.announces_gpt() => gpt::read(disk).map(Some),
-        Some(record) if record.is_plausible(disk.len()) => mbr::read(disk, &record).map(Some),
+        Some(record) if record.is_plausible() => mbr::read(disk, &record).map(Some),
         Some(_) => Ok(None),
     }
 }

@@ -115,6 +115,19 @@ fn a_partition_past_the_end_fails_when_opened() {
 }
 
 #[test]
+fn a_truncated_disk_still_has_its_table() {
+    let mut disk = disk(image::scratch().path(), MBR);
+    disk.truncate(9 << 20);
+    assert_eq!(table(&disk).partitions.len(), 4);
+    disk.truncate(1 << 20);
+    let message = read(&disk).unwrap_err().to_string();
+    assert!(
+        message.contains("extended partition") && message.contains("past its end"),
+        "{message}"
+    );
+}
+
+#[test]
 fn mbr_with_logical_partitions() {
     let table = table(&disk(image::scratch().path(), MBR));
     assert_eq!((table.scheme, table.disk_id.as_str()), (Scheme::Mbr, "deadbeef"));
