@@ -17,7 +17,7 @@ packer {
 
 variable "release" {
   type        = string
-  default     = "12"
+  default     = "13"
   description = "Debian release."
   validation {
     condition     = contains(["10", "11", "12", "13"], var.release)

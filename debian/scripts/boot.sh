@@ -31,18 +31,26 @@ if [ "$LOCALE" != C.UTF-8 ]; then
 fi
 printf 'LANG=%s\n' "$LOCALE" >/etc/default/locale
 
-say "Initramfs"
+say "Initramfs settings"
+# Settings that differ from the base disk's make a new initramfs necessary.
+initramfs_setting() {
+  local path=/etc/initramfs-tools/conf.d/$1 content=$2
+  if [ "$(cat "$path" 2>/dev/null)" != "$content" ]; then
+    printf '%s\n' "$content" >"$path"
+    touch "$BUILD/initramfs-wanted"
+  fi
+}
 install -d -m 755 /etc/initramfs-tools/conf.d
-# The deployed machine's disk controller is unknown here.
-printf 'MODULES=most\n' >/etc/initramfs-tools/conf.d/image.conf
-# gzip takes three times as long to pack and to unpack.
-printf 'COMPRESS=zstd\n' >>/etc/initramfs-tools/conf.d/image.conf
-if [ "$RELEASE" -lt 11 ]; then
-  # initramfs-tools 0.133 knows no zstd.
-  sed -i '/^COMPRESS=/d' /etc/initramfs-tools/conf.d/image.conf
+# Same text in bootstrap/essential.sh, so that a base disk's initramfs can stay.
+# All drivers: the deployed machine's disk controller is unknown here.
+# zstd: gzip takes three times as long to pack and to unpack.
+if [ "$RELEASE" -ge 11 ]; then
+  initramfs_setting image.conf $'MODULES=most\nCOMPRESS=zstd'
+else
+  initramfs_setting image.conf MODULES=most
 fi
-# No resume device: the one of the build VM would be waited for.
-printf 'RESUME=none\n' >/etc/initramfs-tools/conf.d/resume
+# The resume device of the build VM would be waited for.
+initramfs_setting resume RESUME=none
 
 # Only the chosen kernel ships; each further one would cost the deploy minutes.
 package=$(cat "$BUILD/kernel-package")
@@ -64,4 +72,10 @@ for version in "${versions[@]}"; do
   rm -f "/boot/initrd.img-$version"
 done
 
-make_initramfs /usr/sbin/update-initramfs.image-build
+if [ -e "$BUILD/initramfs-wanted" ] || [ ! -s "/boot/initrd.img-$wanted" ]; then
+  say "Initramfs, once"
+  make_initramfs /usr/sbin/update-initramfs.image-build
+else
+  say "Initramfs of the base disk stays: nothing in it changed"
+  update-grub
+fi

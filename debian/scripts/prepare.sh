@@ -35,7 +35,10 @@ IFS=', ' read -r -a direct <<<"${no_proxy:-}"
 for host in "${direct[@]}"; do
   printf 'Acquire::http::Proxy::%s "DIRECT";\nAcquire::https::Proxy::%s "DIRECT";\n' "$host" "$host" >>"$proxy_conf"
 done
-printf 'Acquire::Retries "3";\nAcquire::http::Timeout "30";\nAPT::Install-Recommends "false";\n' >/etc/apt/apt.conf.d/99image-build
+printf 'Acquire::Retries "3";\nAcquire::http::Timeout "30";\nAPT::Install-Recommends "false";\nDPkg::Lock::Timeout "300";\n' >/etc/apt/apt.conf.d/99image-build
+# They would take dpkg's lock in the middle of the build; only stopped, so the
+# deployed machine has them.
+systemctl stop apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service unattended-upgrades.service 2>/dev/null || true
 
 components="main"
 if [ -n "${FIRMWARE_PACKAGES:-}" ]; then

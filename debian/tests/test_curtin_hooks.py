@@ -5,7 +5,6 @@ after MAAS's preseed code, no captured deployment).
 """
 
 import importlib.machinery
-import importlib.util
 import os
 import stat
 import subprocess

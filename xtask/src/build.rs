@@ -1,5 +1,27 @@
 //! The pipeline: lock, media, engine, pack, contract, publish.
 
+pub mod engine;
 pub mod lock;
 pub mod manifest;
+pub mod media;
 pub mod output;
+pub mod pack;
+pub mod report;
+pub mod run;
+
+use std::path::Path;
+
+use crate::cmd::Cmd;
+
+/// The commit of the tree, with `-dirty` if it has changes; `unknown` outside
+/// git.
+#[must_use]
+pub fn commit(root: &Path) -> String {
+    let git = |args: &[&str]| {
+        Cmd::new("git", "find out the commit").cwd(root).args(args).output().ok()
+    };
+    let Some(head) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".into() };
+    let dirty = git(&["status", "--porcelain", "--untracked-files=no"])
+        .is_some_and(|status| !status.stdout_text().trim().is_empty());
+    format!("{}{}", head.stdout_text().trim(), if dirty { "-dirty" } else { "" })
+}

@@ -72,12 +72,38 @@ pub enum Format {
 /// One verb each; its arguments live in its own file.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Deploy an artifact in emulation as MAAS does, boot it, look inside
-    DeployTest(verbs::deploy_test::Args),
     /// Show images and targets
     List(verbs::list::Args),
+    /// Say whether this host can build, and what helps if not
+    Doctor(verbs::doctor::Args),
+    /// Install what builds need and this host lacks
+    Setup(verbs::setup::Args),
+    /// Make and verify what builds start from
+    Media(verbs::media::Args),
+    /// Print what a build would do, to the last argument; nothing runs
+    Plan(verbs::plan::Args),
+    /// Find mistakes before a build does
+    Validate(verbs::validate::Args),
+    /// Build targets: media, VM, pack, check
+    Build(verbs::build::Args),
+    /// Log in to the VM of a failed build
+    Ssh(verbs::ssh::Args),
+    /// Deploy an artifact in emulation as MAAS does, boot it, look inside
+    DeployTest(verbs::deploy_test::Args),
+    /// Run what CI runs: lints, tests, validation, a build, a deployment
+    Test(verbs::test::Args),
+    /// Judge an artifact, or compare two
+    Inspect(verbs::inspect::Args),
+    /// Make an artifact of a disk
+    Pack(verbs::pack::Args),
+    /// Print the CI matrix
+    Matrix(verbs::matrix::Args),
     /// Say why a rule matters
     Explain(verbs::explain::Args),
     /// Print the JSON Schema of image.toml
     Schema(verbs::schema::Args),
+    /// Remove what builds left, and downloaded media
+    Clean(verbs::clean::Args),
+    /// Print tab completion for a shell
+    Completions(verbs::completions::Args),
 }

@@ -2,13 +2,18 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use xtask::cli::{Cli, Command};
+use xtask::engine::askpass;
 use xtask::exit::{self, Exit};
 use xtask::repo::Repo;
 use xtask::verbs::{self, Context};
 
 fn main() -> ExitCode {
+    // SSH starts us again to hand over a password.
+    if let Some(code) = askpass::intercept() {
+        return code;
+    }
     let cli = Cli::parse();
     if let Err(error) = xtask::signal::install() {
         eprintln!("warning: Ctrl-C will not clean up: {error}");
@@ -29,10 +34,23 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let context = Context { repo, verbose: global.verbose };
     xtask::cmd::trace(context.verbose > 0);
     match &cli.command {
+        Command::Build(args) => verbs::build::run(args, &context),
+        Command::Clean(args) => verbs::clean::run(args, &context),
+        Command::Completions(args) => verbs::completions::run(args, &mut Cli::command()),
         Command::DeployTest(args) => verbs::deploy_test::run(args, &context),
+        Command::Doctor(args) => verbs::doctor::run(args, &context),
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
+        Command::Inspect(args) => verbs::inspect::run(args, &context),
+        Command::Pack(args) => verbs::pack::run(args, &context),
+        Command::Matrix(args) => verbs::matrix::run(args, &context),
+        Command::Media(args) => verbs::media::run(args, &context),
+        Command::Plan(args) => verbs::plan::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),
+        Command::Setup(args) => verbs::setup::run(args, &context),
+        Command::Ssh(args) => verbs::ssh::run(args, &context),
+        Command::Test(args) => verbs::test::run(args, &context),
+        Command::Validate(args) => verbs::validate::run(args, &context),
     }
 }
 

@@ -1,9 +1,22 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
+pub mod build;
+pub mod clean;
+pub mod completions;
 pub mod deploy_test;
+pub mod doctor;
 pub mod explain;
+pub mod inspect;
 pub mod list;
+pub mod matrix;
+pub mod media;
+pub mod pack;
+pub mod plan;
 pub mod schema;
+pub mod setup;
+pub mod test;
+pub mod ssh;
+pub mod validate;
 
 use std::io::Write as _;
 

@@ -1,6 +1,16 @@
 //! Virtual disks as random-access bytes with a map of their holes.
 
+mod open;
+mod qcow2;
+mod raw;
+mod window;
+
 use std::sync::Arc;
+
+pub use self::open::{Format, detect, open, open_as};
+pub use self::qcow2::Qcow2;
+pub use self::raw::Raw;
+pub use self::window::Window;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -65,8 +75,9 @@ impl BlockRead for Vec<u8> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
         check_range(BlockRead::len(self), offset, buf.len(), "disk in memory")?;
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let bytes = self.get(start..).and_then(|rest| rest.get(..buf.len()));
-        buf.copy_from_slice(bytes.unwrap_or_default());
+        if let Some(bytes) = self.get(start..).and_then(|rest| rest.get(..buf.len())) {
+            buf.copy_from_slice(bytes);
+        }
         Ok(())
     }
     fn extent_at(&self, offset: u64) -> Result<Extent> {

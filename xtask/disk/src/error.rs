@@ -17,6 +17,10 @@ pub enum ErrorKind {
     Unsupported,
     /// The bytes are not of the expected format at all (wrong magic number).
     NotThisFormat,
+    /// It was stopped on request, see [`crate::pack::Watch`].
+    Cancelled,
+    /// Readable, but nothing that could be deployed: empty, or without a root.
+    Refused,
     /// The caller asked for something that does not exist, such as bytes past
     /// the end of a disk or the target of a regular file.
     Usage,
@@ -57,6 +61,18 @@ impl Error {
         Self { source: Some(source), ..Self::new(ErrorKind::Io, place, reason) }
     }
 
+    /// A failed read or write at `place`. An error of this crate that passed
+    /// through [`io::Error`] comes out as it went in.
+    pub(crate) fn from_io(place: impl Into<String>, error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => own,
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Self::io(place, error).hint("free some space there, or write to another disk")
+            }
+            Err(error) => Self::io(place, error),
+        }
+    }
+
     /// Adds what the user can do about it.
     #[must_use]
     pub fn hint(mut self, hint: &'static str) -> Self {
@@ -69,6 +85,11 @@ impl Error {
     pub fn within(mut self, outer: impl fmt::Display) -> Self {
         self.place = format!("{outer}: {}", self.place);
         self
+    }
+
+    /// Number of the failed system call, for those who know a way around it.
+    pub(crate) fn os_error(&self) -> Option<i32> {
+        self.source.as_ref().and_then(io::Error::raw_os_error)
     }
 
     /// What sort of failure this is.

@@ -1,6 +1,11 @@
 //! What every file system reader offers: enough to archive a tree exactly.
 
-use crate::Result;
+use std::sync::Arc;
+
+use crate::block::BlockRead;
+use crate::bytes::clip;
+use crate::ext4::Ext4;
+use crate::{Error, ErrorKind, Result};
 
 /// Number of an inode: the identity that hard links share.
 pub type NodeId = u64;
@@ -129,4 +134,67 @@ pub trait FileSystem: Send + Sync {
 
     /// Name of the format as `/etc/fstab` writes it: `ext4`.
     fn kind_name(&self) -> &'static str;
+}
+
+/// What is on a disk or partition, by the magic numbers that `blkid` goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// ext2, ext3 or ext4: [`open`] reads it.
+    Ext,
+    /// Something known that is not read here, by its name in `/etc/fstab` or
+    /// of `blkid` (`xfs`, `vfat`, `swap`, `LVM2_member`).
+    Foreign(&'static str),
+    /// Nothing known.
+    Unknown,
+}
+
+/// Magic numbers: name, offset in bytes, value. Those that occur inside of
+/// others, such as the boot sector of FAT, come last.
+const MAGIC: [(&str, usize, &[u8]); 14] = [
+    ("crypto_LUKS", 0, b"LUKS\xba\xbe"),
+    ("LVM2_member", 512, b"LABELONE"),
+    ("xfs", 0, b"XFSB"),
+    ("btrfs", 0x1_0040, b"_BHRfS_M"),
+    ("f2fs", 1024, &[0x10, 0x20, 0xf5, 0xf2]),
+    ("squashfs", 0, b"hsqs"),
+    ("erofs", 1024, &[0xe2, 0xe1, 0xf5, 0xe0]),
+    ("swap", 4086, b"SWAPSPACE2"),
+    ("iso9660", 0x8001, b"CD001"),
+    ("ntfs", 3, b"NTFS    "),
+    ("exfat", 3, b"EXFAT   "),
+    ("linux_raid_member", 4096, &[0xfc, 0x4e, 0x2b, 0xa9]),
+    ("vfat", 0x52, b"FAT32   "),
+    ("vfat", 0x36, b"FAT1"),
+];
+
+/// Says what is on `disk`.
+pub fn probe(disk: &dyn BlockRead) -> Result<Content> {
+    let mut head = vec![0; clip(disk.len(), 0x1_1000)];
+    disk.read_at(0, &mut head)?;
+    let has = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    let foreign = MAGIC.iter().find(|(_, at, magic)| has(*at, magic));
+    Ok(match foreign {
+        // mke2fs keeps the first 1024 bytes, so a boot sector may be left
+        // there; it clears what is beyond.
+        _ if has(0x438, &[0x53, 0xef]) => Content::Ext,
+        Some((name, ..)) => Content::Foreign(name),
+        None => Content::Unknown,
+    })
+}
+
+/// Opens the file system on `disk`, usually a partition.
+///
+/// What is there but not read is named in the error, which is then of kind
+/// [`ErrorKind::Unsupported`]; nothing known is [`ErrorKind::NotThisFormat`].
+pub fn open(disk: Arc<dyn BlockRead>) -> Result<Box<dyn FileSystem>> {
+    match probe(&*disk)? {
+        Content::Ext => Ok(Box::new(Ext4::open(disk)?)),
+        Content::Foreign(name) => {
+            let reason = format!("`{name}` is not read, only ext2, ext3 and ext4 are");
+            Err(Error::unsupported("file system", reason))
+        }
+        Content::Unknown => {
+            Err(Error::new(ErrorKind::NotThisFormat, "file system", "no known file system"))
+        }
+    }
 }

@@ -7,10 +7,18 @@
 //! Everything here reads untrusted bytes: damaged or hostile input is an
 //! [`Error`], never a panic, a hang or an allocation sized by the input.
 
+pub mod artifact;
 pub mod block;
+mod bytes;
+mod cache;
+mod crc;
 mod error;
+pub mod ext4;
 pub mod fs;
 pub mod gzip;
+pub mod pack;
+pub mod partition;
+pub mod policy;
 pub mod tar;
 
 pub use error::{Error, ErrorKind, Result};

@@ -8,7 +8,6 @@ const PACKAGES: &[(&str, &str)] = &[
     ("git", "git"),
     ("gpgv", "gpgv"),
     ("guestfish", "libguestfs-tools"),
-    ("ksvalidator", "python3-pykickstart"),
     ("mcopy", "mtools"),
     ("mke2fs", "e2fsprogs"),
     ("mkfs.ext4", "e2fsprogs"),

@@ -88,6 +88,9 @@ pub struct EngineError {
     pub serial_log: Option<PathBuf>,
     /// Screen of the guest when it failed.
     pub screenshot: Option<PathBuf>,
+    /// How many requests the guest made to our HTTP server, if there is one. With
+    /// none the boot command missed, and another try may hit.
+    pub fetched: Option<usize>,
     /// The VM still runs, for `cargo xtask ssh`.
     pub kept: bool,
 }
@@ -113,6 +116,9 @@ impl fmt::Display for EngineError {
         }
         if let Some(screenshot) = &self.screenshot {
             write!(f, "\n  screen    {}", screenshot.display())?;
+        }
+        if self.fetched == Some(0) {
+            f.write_str("\n  fetched   nothing: the boot command did not reach the installer")?;
         }
         if let Some(cause) = &self.cause {
             write!(f, "\n  cause     {}\n  try       {}", cause.cause, cause.fix)?;

@@ -81,21 +81,26 @@ pub struct WorkPaths {
 }
 
 impl WorkPaths {
-    /// Lays out and creates the directories below `root`.
-    ///
-    /// # Errors
-    /// A directory cannot be created.
-    pub fn create(root: &Path, template: &Path) -> io::Result<Self> {
+    /// Lays out the directories below `root`; nothing is created.
+    pub fn at(root: &Path, template: &Path) -> Self {
         let sockets = root.join("s");
         let short = sockets.join("qmp.sock").as_os_str().len() <= MAX_SOCKET;
-        let paths = Self {
+        Self {
             root: root.to_path_buf(),
             template: template.to_path_buf(),
             output: root.join("output"),
             logs: root.join("logs"),
             secrets: root.join("secrets"),
             sockets: if short { sockets } else { runtime_dir(root) },
-        };
+        }
+    }
+
+    /// Lays out and creates the directories below `root`.
+    ///
+    /// # Errors
+    /// A directory cannot be created.
+    pub fn create(root: &Path, template: &Path) -> io::Result<Self> {
+        let paths = Self::at(root, template);
         for dir in [&paths.root, &paths.output, &paths.logs] {
             fs::create_dir_all(dir)?;
         }

@@ -38,7 +38,7 @@ pub struct Provisioner<'a> {
     /// `PACKER_HTTP_IP` and the port, for scripts.
     pub http: (String, u16),
     /// The guest.
-    pub ssh: Option<SshClient>,
+    pub ssh: Option<&'a mut SshClient>,
     /// Who is told.
     pub events: &'a dyn Events,
     /// Stops everything.
@@ -150,7 +150,7 @@ impl Provisioner<'_> {
     }
 
     fn guest(&mut self) -> Result<&mut SshClient, Trouble> {
-        self.ssh.as_mut().ok_or_else(|| Trouble::template("there is no communicator"))
+        self.ssh.as_deref_mut().ok_or_else(|| Trouble::template("there is no communicator"))
     }
 
     /// A name in the build's private directory that was not used before.
@@ -243,7 +243,7 @@ impl Drop for Alarm {
 
 /// The last lines of a script's output.
 #[derive(Debug, Default)]
-struct Tail(VecDeque<String>);
+pub(crate) struct Tail(VecDeque<String>);
 
 impl Tail {
     fn push(&mut self, line: &str) {
@@ -254,7 +254,7 @@ impl Tail {
     }
 
     /// A message followed by the lines.
-    fn after(&self, message: &str) -> String {
+    pub(crate) fn after(&self, message: &str) -> String {
         let lines = self.0.iter().map(|line| format!("\n         | {line}"));
         std::iter::once(message.to_owned()).chain(lines).collect()
     }

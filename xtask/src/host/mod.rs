@@ -1,7 +1,8 @@
 //! What this machine can do: probes, and the pure parsing behind them.
 //!
-//! [`probe`] gathers a [`Host`] in parallel (0.1 s on 2 cores once KVM's answer
-//! is cached); the planner, `doctor` and the engine read it as data.
+//! [`probe`] gathers a [`Host`] in parallel (about a second: it starts every tool
+//! once); `doctor` and the engine read it as data. A command that builds nothing
+//! should not call it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ use super::firmware::{Wanted, choose};
 use super::rootless::Rootless;
 use super::{Host, packer};
 use crate::arch::Arch;
+use crate::table::size;
 
 /// What one target needs to be built here. The planner fills it in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,22 +171,6 @@ fn packer_problem(host: &Host) -> Option<Problem> {
     }
 }
 
-/// Bytes for people: decimal units as disks are sold, one digit under ten.
-#[must_use]
-pub fn size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 4] =
-        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
-    let Some((unit, name)) = UNITS.into_iter().find(|(unit, _)| bytes >= *unit) else {
-        return format!("{bytes} B");
-    };
-    let tenths = u128::from(bytes) * 10 / u128::from(unit);
-    if tenths < 100 && tenths % 10 != 0 {
-        format!("{}.{} {name}", tenths / 10, tenths % 10)
-    } else {
-        format!("{} {name}", tenths / 10)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,20 +248,5 @@ mod tests {
         assert_eq!(missing(&host, &needs), []);
         let problems = missing(&host, &Needs { bootstrap: true, ..needs });
         assert_eq!(problems, [Problem::bad("no ids".into(), "usermod")]);
-    }
-
-    #[test]
-    fn sizes_read_well() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_500_000, "1.5 MB"),
-            (2 * GB, "2 GB"),
-            (412_345_678, "412 MB"),
-            (24 * GB, "24 GB"),
-            (u64::MAX, "18446744 TB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

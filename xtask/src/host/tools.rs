@@ -38,34 +38,48 @@ pub struct ToolSpec {
     pub version_args: &'static [&'static str],
     /// What it is for, for `doctor`.
     pub purpose: &'static str,
+    /// Who needs it.
+    pub group: Group,
+}
+
+/// Who needs a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Builds.
+    Build,
+    /// Builds by an ordinary user.
+    Rootless,
+    /// `validate`, which skips and counts checks without it.
+    Validate,
 }
 
 const fn tool(
     name: &'static str,
     version_args: &'static [&'static str],
     purpose: &'static str,
+    group: Group,
 ) -> ToolSpec {
-    ToolSpec { name, version_args, purpose }
+    ToolSpec { name, version_args, purpose, group }
 }
 
 /// Every program that some target or command of ours may run.
 pub const TOOLS: &[ToolSpec] = &[
-    tool("qemu-img", &["--version"], "makes and converts disks"),
-    tool("mmdebstrap", &["--version"], "bootstraps Debian and Ubuntu from a mirror"),
-    tool("xorriso", &["-version"], "makes seed and answer-file CDs"),
-    tool("ssh", &["-V"], "runs provisioners in the guest"),
-    tool("ssh-keygen", &[], "makes the key of one build"),
-    tool("mcopy", &["--version"], "writes files into FAT file systems"),
-    tool("mkfs.vfat", &[], "makes EFI system partitions"),
-    tool("mke2fs", &["-V"], "makes ext4 file systems from directories"),
-    tool("sfdisk", &["--version"], "writes partition tables"),
-    tool("tar", &["--version"], "unpacks bootstrapped roots"),
-    tool("git", &["--version"], "tells which commit an image is from"),
-    tool("newuidmap", &[], "lets mmdebstrap work without root"),
-    tool("shellcheck", &["--version"], "checks scripts (validate)"),
-    tool("ksvalidator", &[], "checks kickstarts (validate)"),
-    tool("cloud-init", &["--version"], "checks user-data (validate)"),
-    tool("xmllint", &["--version"], "checks XML answer files (validate)"),
+    tool("qemu-img", &["--version"], "makes and converts disks", Group::Build),
+    tool("mmdebstrap", &["--version"], "bootstraps Debian and Ubuntu from a mirror", Group::Build),
+    tool("xorriso", &["-version"], "makes seed and answer-file CDs", Group::Build),
+    tool("ssh", &["-V"], "runs provisioners in the guest", Group::Build),
+    tool("ssh-keygen", &[], "makes the key of one build", Group::Build),
+    tool("mcopy", &["--version"], "writes files into FAT file systems", Group::Build),
+    tool("mkfs.vfat", &[], "makes EFI system partitions", Group::Build),
+    tool("mke2fs", &["-V"], "makes ext4 file systems from directories", Group::Build),
+    tool("sfdisk", &["--version"], "writes partition tables", Group::Build),
+    tool("tar", &["--version"], "unpacks bootstrapped roots", Group::Build),
+    tool("git", &["--version"], "tells which commit an image is from", Group::Build),
+    tool("newuidmap", &[], "lets mmdebstrap work without root", Group::Rootless),
+    tool("shellcheck", &["--version"], "checks scripts", Group::Validate),
+    tool("ksvalidator", &[], "checks kickstarts", Group::Validate),
+    tool("cloud-init", &["--version"], "checks user-data", Group::Validate),
+    tool("xmllint", &["--version"], "checks XML answer files", Group::Validate),
 ];
 
 /// Where administration programs are on Debian. An ordinary user's `PATH` has
@@ -75,11 +89,22 @@ const SYSTEM_DIRS: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// No program of the table takes longer to print its version, even under load.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Finds a program on `PATH`, then in the system directories.
+/// Finds a program on `PATH`, then in the system directories, then where
+/// `setup` installs what no distribution packages.
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
     let system = || SYSTEM_DIRS.iter().find_map(|dir| crate::cmd::which(Path::new(dir).join(name)));
-    crate::cmd::which(name).or_else(system)
+    let own = || crate::cmd::which(own_tool_dir(name)?.join("bin").join(name));
+    crate::cmd::which(name).or_else(system).or_else(own)
+}
+
+/// Where `setup` installs a tool for this user: in `$XDG_DATA_HOME` or
+/// `~/.local/share`. `None` without a home.
+#[must_use]
+pub fn own_tool_dir(name: &str) -> Option<PathBuf> {
+    let var = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = var("XDG_DATA_HOME").or_else(|| Some(var("HOME")?.join(".local/share")))?;
+    Some(base.join("maas-xtask").join(name))
 }
 
 /// The emulator for `arch`, if it is installed and starts.

@@ -16,6 +16,13 @@ impl Version {
         Self(parts.to_vec())
     }
 
+    /// Major, minor and patch; missing parts are 0.
+    #[must_use]
+    pub fn triple(&self) -> (u32, u32, u32) {
+        let part = |i: usize| self.0.get(i).copied().unwrap_or(0);
+        (part(0), part(1), part(2))
+    }
+
     /// The first dotted number in `text`: two parts at least, each under ten
     /// digits, not glued to a letter before it except by `v` or `_`
     /// (`OpenSSH_9.2p1` is 9.2).

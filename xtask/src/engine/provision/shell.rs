@@ -101,17 +101,35 @@ impl Provisioner<'_> {
         let limit = shell.start_retry_timeout;
         let local = self.unix_copy(script, shell.binary)?;
         self.retried(limit, |guest| guest.upload(&local, &remote.script, 0o755))?;
-        // In a file and not in the client's argv, which every user of this host
-        // can read. It removes itself first: a restart must not leave it behind.
-        let text = format!("rm -f {}\n{command}\n", remote_quote(&remote.command));
-        let local = self.temporary_with("command", text.as_bytes())?;
-        self.retried(limit, |guest| guest.upload(&local, &remote.command, 0o600))?;
+        self.upload_command(&remote.command, command, limit)?;
         let (exit, tail) = self.execute(&remote.command)?;
         self.judge(shell, script, exit, &tail)?;
         if exit == Exit::Disconnected {
             self.guest()?.forget_host_key();
         }
         if shell.skip_clean { Ok(()) } else { self.remove(&remote.script, limit) }
+    }
+
+    /// Runs one command, such as `shutdown_command`, which may hold a secret.
+    pub(crate) fn command_in_guest(&mut self, command: &str) -> Result<(Exit, Tail), Trouble> {
+        let command = self.render(command)?;
+        let remote = format!("/tmp/command_{}.sh", crate::engine::random::hex(4)?);
+        self.upload_command(&remote, &command, super::RECONNECT)?;
+        self.execute(&remote)
+    }
+
+    /// Puts a command into a file and not into the client's argv, which every
+    /// user of this host can read. It removes itself first: a restart of the
+    /// guest must not leave it behind.
+    fn upload_command(
+        &mut self,
+        remote: &str,
+        command: &str,
+        limit: Duration,
+    ) -> Result<(), Trouble> {
+        let text = format!("rm -f {}\n{command}\n", remote_quote(remote));
+        let local = self.temporary_with("command", text.as_bytes())?;
+        self.retried(limit, |guest| guest.upload(&local, remote, 0o600)).map(drop)
     }
 
     /// Runs the command file by the login shell and passes its output on.

@@ -4,7 +4,6 @@ use std::time::Duration;
 use super::*;
 use crate::engine::host::WorkPaths;
 use crate::engine::spec::VmSpec;
-use crate::engine::ssh::SshClient;
 use crate::engine::step::{Action, Filter, Step};
 use crate::engine::template::Context;
 use crate::signal::CancelToken;
@@ -44,7 +43,7 @@ impl Bench {
             paths: &self.paths,
             context: Context::new().with("Password", "s3cret"),
             http: ("10.0.2.2".into(), 0),
-            ssh: None::<SshClient>,
+            ssh: None,
             events: &self.heard,
             cancel: CancelToken::new(),
             secrets: vec!["s3cret".into()],

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Turns a bootstrapped tree into a system that boots in a VM and obeys a NoCloud
+# seed. Runs as mmdebstrap's customize hook: $1 is the tree. Its text is passed
+# on the command line, because the user namespace of a rootless run cannot read
+# a home directory.
+#
+# Environment: ARCHITECTURE, CODENAME, ROOT_UUID, SERIAL (console device),
+# SOURCES (contents of sources.list).
+set -eu
+root=$1
+
+printf '%s\n' "$SOURCES" >"$root/etc/apt/sources.list"
+rm -f "$root"/etc/apt/sources.list.d/0000*.list
+# The options of this run, the host's proxy among them.
+rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap"
+echo debian >"$root/etc/hostname"
+printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
+: >"$root/etc/machine-id"
+rm -f "$root"/etc/ssh/ssh_host_*
+ln -sfn ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+# Enabled by its package since Debian 12; before that it is part of systemd.
+chroot "$root" systemctl enable systemd-resolved.service
+mkdir -p "$root/boot/efi" "$root/boot/grub"
+printf 'UUID=%s / ext4 rw,discard,errors=remount-ro 0 1\n' "$ROOT_UUID" >"$root/etc/fstab"
+usermod --root "$root" --password '*' root 2>/dev/null || chroot "$root" usermod --password '*' root
+
+# The package's scripts made it; without one the VM would not find its disk.
+kernel=$(find "$root/boot" -maxdepth 1 -name 'vmlinuz-*' -printf '%f\n' | sort -V | tail -n 1)
+version=${kernel#vmlinuz-}
+if [ ! -s "$root/boot/initrd.img-$version" ]; then
+  chroot "$root" update-initramfs -c -k "$version"
+fi
+
+mkdir -p "$root/etc/default/grub.d"
+printf 'GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX="console=tty0 console=%s"\n' "$SERIAL" >"$root/etc/default/grub.d/10_serial.cfg"
+# update-grub would look at the disks of this host. no_timer_check: on a busy host
+# without KVM the kernel's test of the timer fails by chance, and it panics. The
+# first update-grub in the build removes it.
+cat >"$root/boot/grub/grub.cfg" <<GRUB
+set timeout=0
+menuentry "Debian" {
+  search --no-floppy --fs-uuid --set=root $ROOT_UUID
+  linux /boot/$kernel root=UUID=$ROOT_UUID ro no_timer_check console=tty0 console=$SERIAL
+  initrd /boot/initrd.img-$version
+}
+GRUB
+
+# What a BIOS loads; the blocks it lies in are entered when the disk is made.
+if [ "$ARCHITECTURE" = amd64 ]; then
+  mkdir -p "$root/boot/grub/i386-pc"
+  # shellcheck disable=SC2016 # $root is GRUB's
+  printf 'search.fs_uuid %s root\nset prefix=($root)/boot/grub\n' "$ROOT_UUID" >"$root/boot/grub/i386-pc/load.cfg"
+  chroot "$root" grub-mkimage --directory=/usr/lib/grub/i386-pc --format=i386-pc \
+    --config=/boot/grub/i386-pc/load.cfg --prefix=/boot/grub --output=/boot/grub/i386-pc/core.img \
+    biosdisk part_gpt ext2 search search_fs_uuid normal configfile linux echo test boot
+fi

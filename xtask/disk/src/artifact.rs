@@ -1,0 +1,16 @@
+//! Reads artifacts back: what is in them, as an [`Index`].
+
+mod archive;
+mod disk;
+mod facts;
+mod fingerprint;
+mod index;
+mod interest;
+mod tarread;
+
+pub use archive::{Artifact, Options, read};
+pub use facts::{Kernel, OsRelease, Package, dpkg_packages, initrd_names, kernels};
+pub use fingerprint::Fingerprint;
+pub use index::{Index, Node, NodeKind};
+
+pub(crate) use fingerprint::Fingerprinter;

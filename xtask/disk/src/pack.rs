@@ -1,0 +1,130 @@
+//! Disks to artifacts, in one pass and without root.
+
+mod archive;
+mod dd;
+mod indexer;
+mod output;
+mod overlay;
+mod root;
+mod survey;
+mod tgz;
+mod walk;
+mod watch;
+
+use std::path::PathBuf;
+
+pub(crate) use root::index_disk;
+
+pub use archive::Totals;
+pub use overlay::AddTree;
+pub use root::RootSelector;
+pub use survey::Manifest;
+pub use walk::Change;
+pub use watch::{Progress, Watch};
+
+use crate::block::Format;
+use crate::gzip;
+use crate::policy::{Family, Kind, Policy, STANDARD};
+use crate::{Error, ErrorKind, Result};
+use overlay::Overlay;
+use root::{Root, open_disk};
+use survey::Survey;
+use walk::Tree;
+
+/// What to pack and how.
+#[derive(Debug, Clone)]
+pub struct PackRequest {
+    /// The disk: raw, qcow2 or a block device.
+    pub disk: PathBuf,
+    /// Its format, if it is known. A raw disk is the guest's to write, which
+    /// could make it look like a qcow2 image over files of the host.
+    pub disk_format: Option<Format>,
+    /// Which partition holds `/`.
+    pub root: RootSelector,
+    /// Further partitions of a tgz: where they belong (`/boot`) and their number.
+    pub mounts: Vec<(String, u32)>,
+    /// What to make.
+    pub kind: Kind,
+    /// Ids of standard clean-up rules that shall not be applied.
+    pub keep: Vec<String>,
+    /// Directories of the host to add; only a tgz can take any.
+    pub add: Vec<AddTree>,
+    /// Compression.
+    pub gzip: gzip::Options,
+    /// The artifact. It appears when it is complete; what was there goes.
+    pub output: PathBuf,
+    /// Pack a root that is too small to be an operating system.
+    pub allow_tiny: bool,
+}
+
+/// What was packed.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// Size of the artifact in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the artifact.
+    pub sha256: [u8; 32],
+    /// Bytes before compression: of the archive, or of the disk.
+    pub input_bytes: u64,
+    /// What is in the archive; zero for a whole disk.
+    pub totals: Totals,
+    /// What clean-up did. For a whole disk, which is never changed: what the
+    /// guest should have cleaned.
+    pub changes: Vec<Change>,
+    /// What the image says about itself; `None` for a whole disk whose file
+    /// systems this crate cannot read.
+    pub manifest: Option<Manifest>,
+}
+
+/// Packs a disk.
+///
+/// # Errors
+/// [`ErrorKind::Refused`] if there is nothing in it that could be deployed,
+/// [`ErrorKind::Cancelled`], and whatever reading and writing say. No file is
+/// left behind then, and an older artifact stays.
+pub fn pack(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
+    check(request)?;
+    match request.kind {
+        Kind::Tgz => pack_tgz(request, watch),
+        Kind::Ddgz => dd::pack(request, watch),
+    }
+}
+
+fn check(request: &PackRequest) -> Result<()> {
+    let usage = |place: &str, reason: &str| Error::new(ErrorKind::Usage, place, reason);
+    if let Some(id) = request.keep.iter().find(|id| STANDARD.iter().all(|rule| rule.id != **id)) {
+        let known: Vec<_> = STANDARD.iter().map(|rule| rule.id).collect();
+        return Err(usage(id, &format!("no such rule; there are {}", known.join(", "))));
+    }
+    if request.kind == Kind::Ddgz && !(request.add.is_empty() && request.mounts.is_empty()) {
+        let reason = "a disk is packed as it is; nothing can be added or mounted";
+        return Err(usage("ddgz", reason).hint("let the guest create /curtin while it is built"));
+    }
+    Ok(())
+}
+
+fn pack_tgz(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
+    let within = |error: Error| error.within(request.disk.display());
+    let disk = open_disk(&request.disk, request.disk_format)?;
+    let root = Root::find(&disk, &request.root, &request.mounts).map_err(within)?;
+    let survey = Survey::of(&root.mounts(), watch).map_err(within)?;
+    survey.refuse_empty(&root.place, request.allow_tiny).map_err(within)?;
+    let overlay = Overlay::read(&request.add)?;
+    let policy = policy(request, survey.manifest.os_release.family());
+    let tree = Tree::new(root.mounts(), &overlay, &policy).map_err(within)?;
+    watch.expect(survey.stored_bytes);
+    let written = tgz::write(&tree, &request.output, request.gzip, watch)?;
+    Ok(Packed {
+        bytes: written.summary.bytes,
+        sha256: written.summary.sha256,
+        input_bytes: written.summary.input_bytes,
+        totals: written.totals,
+        changes: written.changes,
+        manifest: Some(survey.manifest),
+    })
+}
+
+fn policy(request: &PackRequest, family: Family) -> Policy {
+    let keep: Vec<&str> = request.keep.iter().map(String::as_str).collect();
+    Policy::standard(family, request.kind).without(&keep)
+}

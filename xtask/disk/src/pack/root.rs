@@ -1,0 +1,233 @@
+//! Finds the root file system on a disk.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::indexer::Indexer;
+use super::overlay::Overlay;
+use super::walk::{Mount, Tree};
+use super::watch::Watch;
+use crate::artifact::Index;
+use crate::block::{self, BlockRead, Format};
+use crate::fs::{self, FileKind, FileSystem, NodeId};
+use crate::partition::{self, Guid, Partition, PartitionKind};
+use crate::policy::Policy;
+use crate::{Error, ErrorKind, Result};
+
+/// Which partition holds `/`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RootSelector {
+    /// The one of a root partition's type, or else the only one with `/etc`
+    /// and `/usr`.
+    #[default]
+    Auto,
+    /// The partition of this number, as `sfdisk -l` shows it.
+    Number(u32),
+    /// The only one of this GPT partition type (GUID).
+    TypeGuid(String),
+}
+
+/// GPT types of root partitions.
+const ROOT_TYPES: &[Guid] = &[Guid::ROOT_X86_64, Guid::ROOT_ARM64];
+
+/// A disk and its partitions; none if it has no table.
+pub(crate) struct Disk {
+    pub(crate) device: Arc<dyn BlockRead>,
+    pub(crate) parts: Vec<Partition>,
+}
+
+/// Opens a disk image of the given or a detected format and reads its
+/// partition table.
+pub(crate) fn open_disk(path: &Path, format: Option<Format>) -> Result<Disk> {
+    let device = match format {
+        Some(format) => block::open_as(path, format)?,
+        None => block::open(path)?,
+    };
+    let table = partition::read(&*device).map_err(|error| error.within(path.display()))?;
+    Ok(Disk { device, parts: table.map(|table| table.partitions).unwrap_or_default() })
+}
+
+/// The entries of the root on the disk at `path`, and which partition it is.
+pub(crate) fn index_disk(
+    path: &Path,
+    fingerprints: bool,
+    watch: &Watch<'_>,
+) -> Result<(String, Index)> {
+    // Never by its content: whoever made the disk could name files of this host.
+    let disk = open_disk(path, Some(Format::Raw))?;
+    let root = Root::find(&disk, &RootSelector::Auto, &[])?;
+    let (overlay, policy) = (Overlay::default(), Policy::none());
+    let mut visitor = Indexer::new(fingerprints, watch);
+    Tree::new(root.mounts(), &overlay, &policy)?.walk(&mut visitor)?;
+    Ok((root.place, visitor.index))
+}
+
+/// An opened root and what is mounted into it.
+pub(crate) struct Root {
+    /// For messages: `partition 1 (ext4)`.
+    pub(crate) place: String,
+    systems: Vec<(Vec<u8>, Box<dyn FileSystem>)>,
+}
+
+impl Root {
+    /// Finds the root that `selector` means, and opens `mounts`.
+    pub(crate) fn find(
+        disk: &Disk,
+        selector: &RootSelector,
+        mounts: &[(String, u32)],
+    ) -> Result<Self> {
+        let (place, root) = find_root(disk, selector)?;
+        let mut systems = vec![(Vec::new(), root)];
+        for (at, number) in mounts {
+            let part = by_number(disk, *number)?;
+            let fs = open(disk, part)?;
+            let at = at.trim_matches('/').as_bytes().to_vec();
+            if at.is_empty() {
+                return Err(usage(format!("partition {number}"), "only the root is mounted on /"));
+            }
+            systems.push((at, fs));
+        }
+        if systems.iter().all(|(at, _)| at != b"boot") {
+            systems.extend(extended_boot(disk)?.map(|fs| (b"boot".to_vec(), fs)));
+        }
+        Ok(Self { place, systems })
+    }
+
+    /// The tree's file systems, the root first.
+    pub(crate) fn mounts(&self) -> Vec<Mount<'_>> {
+        self.systems.iter().map(|(at, fs)| Mount { at: at.clone(), fs: &**fs }).collect()
+    }
+}
+
+/// The partition whose type says that it is `/boot`, as in Ubuntu's images.
+/// Without it the archive would have no kernel.
+fn extended_boot(disk: &Disk) -> Result<Option<Box<dyn FileSystem>>> {
+    match of_type(disk, |guid| guid == Guid::XBOOTLDR).as_slice() {
+        [part] => open(disk, part).map(Some),
+        _ => Ok(None),
+    }
+}
+
+type Found = (String, Box<dyn FileSystem>);
+
+fn find_root(disk: &Disk, selector: &RootSelector) -> Result<Found> {
+    match selector {
+        RootSelector::Number(number) => checked(disk, by_number(disk, *number)?),
+        RootSelector::TypeGuid(guid) => {
+            let guid = guid.to_ascii_lowercase();
+            let typed = of_type(disk, |known| known.to_string() == guid);
+            match typed.as_slice() {
+                [part] => checked(disk, part),
+                [] => Err(refused(disk, &format!("no partition has type {guid}"))),
+                _ => Err(refused(disk, &format!("several partitions have type {guid}"))),
+            }
+        }
+        RootSelector::Auto => find_auto(disk),
+    }
+}
+
+fn find_auto(disk: &Disk) -> Result<Found> {
+    if disk.parts.is_empty() {
+        return match fs::open(Arc::clone(&disk.device)) {
+            Ok(fs) if looks_like_root(&*fs)? || is_empty(&*fs)? => Ok(("disk".into(), fs)),
+            Ok(_) => Err(refused(disk, "a file system without /etc and /usr")),
+            Err(error) if error.kind() == ErrorKind::NotThisFormat => {
+                Err(refused(disk, "neither a partition table nor a file system"))
+            }
+            Err(error) => Err(error),
+        };
+    }
+    if let [part] = of_type(disk, |guid| ROOT_TYPES.contains(&guid)).as_slice() {
+        return checked(disk, part);
+    }
+    let mut found = Vec::new();
+    let mut seen = Vec::new();
+    for part in &disk.parts {
+        match open(disk, part) {
+            Ok(fs) if looks_like_root(&*fs)? => found.push((place(part, &*fs), fs)),
+            Ok(fs) if is_empty(&*fs)? => seen.push(format!("{} is empty", place(part, &*fs))),
+            Ok(fs) => seen.push(format!("{} has no /etc and /usr", place(part, &*fs))),
+            Err(error) => seen.push(error.to_string()),
+        }
+    }
+    match found.len() {
+        1 => found.pop().ok_or_else(|| refused(disk, "no root")),
+        0 => Err(refused(disk, &format!("no root file system: {}", seen.join("; ")))),
+        _ => {
+            let places: Vec<_> = found.iter().map(|(place, _)| place.as_str()).collect();
+            let reason = format!("several look like a root: {}", places.join(", "));
+            Err(refused(disk, &reason).hint("say which with --root-partition"))
+        }
+    }
+}
+
+/// Opens a partition that was named, and insists that it is a root. An empty
+/// one passes: it gets its own message later.
+fn checked(disk: &Disk, part: &Partition) -> Result<Found> {
+    let fs = open(disk, part)?;
+    let place = place(part, &*fs);
+    if looks_like_root(&*fs)? || is_empty(&*fs)? {
+        return Ok((place, fs));
+    }
+    Err(Error::new(ErrorKind::Refused, place, "it has no /etc and /usr, so it is not a root"))
+}
+
+fn by_number(disk: &Disk, number: u32) -> Result<&Partition> {
+    let part = disk.parts.iter().find(|part| part.number == number);
+    part.ok_or_else(|| {
+        let known: Vec<String> = disk.parts.iter().map(|part| part.number.to_string()).collect();
+        let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+        usage(format!("partition {number}"), &format!("there is none; the disk has {known}"))
+    })
+}
+
+fn of_type(disk: &Disk, wanted: impl Fn(Guid) -> bool) -> Vec<&Partition> {
+    let parts = disk.parts.iter();
+    parts.filter(|part| matches!(part.kind, PartitionKind::Gpt(guid) if wanted(guid))).collect()
+}
+
+fn open(disk: &Disk, part: &Partition) -> Result<Box<dyn FileSystem>> {
+    let name = || format!("partition {}", part.number);
+    let window = part.open(&disk.device)?;
+    match fs::open(Arc::new(window)) {
+        Err(error) if error.kind() == ErrorKind::NotThisFormat => {
+            let reason = format!("no file system that can be read (type {})", type_name(part));
+            Err(Error::new(ErrorKind::Refused, name(), reason))
+        }
+        other => other.map_err(|error| error.within(name())),
+    }
+}
+
+fn type_name(part: &Partition) -> String {
+    match part.kind {
+        PartitionKind::Gpt(guid) => guid.to_string(),
+        PartitionKind::Mbr(byte) => format!("{byte:#04x}"),
+    }
+}
+
+fn looks_like_root(fs: &dyn FileSystem) -> Result<bool> {
+    let entries = fs.read_dir(fs.root())?;
+    let node = |name: &[u8]| entries.iter().find(|entry| entry.name == name).map(|e| e.node);
+    let is_dir = |node: Option<NodeId>| match node {
+        Some(node) => Ok(fs.metadata(node)?.kind == FileKind::Directory),
+        None => Ok(false),
+    };
+    Ok(is_dir(node(b"etc"))? && is_dir(node(b"usr"))?)
+}
+
+fn is_empty(fs: &dyn FileSystem) -> Result<bool> {
+    Ok(fs.read_dir(fs.root())?.iter().all(|entry| entry.name == b"lost+found"))
+}
+
+fn place(part: &Partition, fs: &dyn FileSystem) -> String {
+    format!("partition {} ({})", part.number, fs.kind_name())
+}
+
+fn refused(disk: &Disk, reason: &str) -> Error {
+    let place = format!("disk of {} bytes", disk.device.len());
+    Error::new(ErrorKind::Refused, place, reason)
+}
+
+fn usage(place: String, reason: &str) -> Error {
+    Error::new(ErrorKind::Usage, place, reason)
+}

@@ -1,0 +1,235 @@
+//! Bytes changed at random: every answer is fine but a panic, a hang or
+//! memory without end.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+
+mod support;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use disk_image::block::{self, BlockRead};
+use disk_image::ext4::Ext4;
+use disk_image::fs::{FileKind, FileSystem};
+use disk_image::{Error, partition};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::image;
+use support::oddities::pattern;
+
+/// Variants of each image that the default run tries; `ROUNDS` asks for more.
+const ROUNDS: u64 = 60;
+/// One variant takes milliseconds; this is for slow machines.
+const TIME_MAX: Duration = Duration::from_secs(20);
+
+fn rounds() -> u64 {
+    std::env::var("ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("ROUNDS is a number"))
+}
+
+/// Makes an allocation sized by the input fail, which ends the test.
+fn limit_memory() {
+    let limit = Rlimit { current: Some(2 << 30), ..getrlimit(Resource::As) };
+    setrlimit(Resource::As, limit).unwrap();
+}
+
+/// Visits everything, going on after errors as far as possible; returns how
+/// many there were.
+fn visit(fs: &dyn FileSystem) -> usize {
+    let mut errors = 0;
+    let mut entered = HashSet::new();
+    let mut left = vec![fs.root()];
+    while let Some(node) = left.pop() {
+        if !entered.insert(node) {
+            continue;
+        }
+        errors += usize::from(fs.xattrs(node).is_err());
+        let result = match fs.metadata(node).map(|meta| (meta.kind, meta.size)) {
+            Ok((FileKind::Directory, _)) => {
+                fs.read_dir(node).map(|it| left.extend(it.iter().map(|it| it.node)))
+            }
+            Ok((FileKind::Symlink, _)) => fs.read_link(node).map(drop),
+            Ok((FileKind::Regular, size)) => read_some(fs, node, size),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        errors += usize::from(result.is_err());
+    }
+    errors
+}
+
+/// Sizes may be anything, so not all of a file is read.
+fn read_some(fs: &dyn FileSystem, node: u64, size: u64) -> Result<(), Error> {
+    let extents = fs.extents(node)?;
+    let mut end = 0;
+    for extent in &extents {
+        assert!(extent.offset >= end && extent.len > 0, "extents out of order");
+        end = extent.offset.checked_add(extent.len).expect("an extent that ends");
+        assert!(end <= size, "an extent past the end of the file");
+    }
+    let mut buf = vec![0; 50_000];
+    for offset in [0, 12_000, size / 2, size.saturating_sub(100), size, u64::MAX] {
+        let filled = fs.read_file_at(node, offset, &mut buf)?;
+        assert_eq!(filled as u64, size.saturating_sub(offset).min(50_000), "at {offset}");
+    }
+    Ok(())
+}
+
+fn visit_disk(disk: Arc<dyn BlockRead>) -> Result<usize, Error> {
+    let mut at = 0;
+    // Tables can be spread so that each cluster is a run: not all is walked.
+    for _ in 0..5000 {
+        if at < disk.len() {
+            let extent = disk.extent_at(at)?;
+            assert!(extent.len > 0 && at + extent.len <= disk.len(), "a run that does not fit");
+            at += extent.len;
+        }
+    }
+    let Some(table) = partition::read(&disk)? else { return Ok(visit(&Ext4::open(disk)?)) };
+    let mut errors = 0;
+    for partition in table.partitions {
+        let fs = partition.open(&disk).and_then(|window| Ext4::open(Arc::new(window)));
+        errors += fs.map_or(1, |fs| visit(&fs));
+    }
+    Ok(errors)
+}
+
+/// Changes 1 to 8 bytes, or copies one block over another, inside of `used`.
+fn damage(bytes: &mut [u8], used: &[usize], seed: u64) {
+    let mut random = pattern(seed, 8 * 40);
+    let mut next = || {
+        let at = random.len() - 8;
+        u64::from_le_bytes(random.split_off(at).try_into().unwrap()) as usize
+    };
+    if next() % 4 == 0 {
+        let (from, to) = (used[next() % used.len()], used[next() % used.len()]);
+        bytes.copy_within(from..from + 512, to);
+        return;
+    }
+    for _ in 0..1 + next() % 8 {
+        let at = used[next() % used.len()] + next() % 512;
+        bytes[at] = match next() % 4 {
+            0 => 0,
+            1 => 0xff,
+            2 => bytes[at] ^ (1 << (next() % 8)),
+            _ => next() as u8,
+        };
+    }
+}
+
+/// Sectors that are not zeros nor the content of files.
+fn metadata_sectors(bytes: &[u8]) -> Vec<usize> {
+    let content = b"content!".repeat(64);
+    let used = |sector: &[u8]| sector.iter().any(|&byte| byte != 0) && sector != content;
+    let sectors = bytes.chunks_exact(512).enumerate();
+    sectors.filter(|(_, sector)| used(sector)).map(|(index, _)| index * 512).collect()
+}
+
+fn torture(what: &str, image: &Path) {
+    let good = fs::read(image).unwrap();
+    let used = metadata_sectors(&good);
+    let healthy = block::open(image).and_then(visit_disk);
+    assert_eq!(healthy.unwrap_or_else(|error| panic!("{what}: {error}")), 0, "{what}: untouched");
+    let target = image.with_extension("damaged");
+    let mut noticed = 0;
+    for seed in 1..=rounds() {
+        let mut bytes = good.clone();
+        damage(&mut bytes, &used, seed);
+        fs::write(&target, bytes).unwrap();
+        let start = Instant::now();
+        let outcome = block::open(&target).and_then(visit_disk);
+        noticed += usize::from(!matches!(outcome, Ok(0)));
+        let elapsed = start.elapsed();
+        assert!(elapsed < TIME_MAX, "{what}, seed {seed}: took {elapsed:?}");
+    }
+    println!("{what}: {noticed} of {} variants gave errors", rounds());
+    assert!(noticed > 0, "{what}: the damage never reached anything");
+}
+
+/// A small tree with every structure that mke2fs copies.
+fn tree(dir: &Path) -> PathBuf {
+    let tree = dir.join("tree");
+    fs::create_dir_all(tree.join("large")).unwrap();
+    for index in 0..400 {
+        let name = format!("{index}-{}", "n".repeat(index % 90));
+        fs::write(tree.join("large").join(name), b"content!".repeat(index % 20)).unwrap();
+    }
+    fs::write(tree.join("file"), b"content!".repeat(100_000)).unwrap();
+    let holes = fs::File::create(tree.join("holes")).unwrap();
+    for tooth in 0..200 {
+        use std::os::unix::fs::FileExt;
+        holes.write_all_at(&b"content!".repeat(128), tooth * 8192).unwrap();
+    }
+    for len in [10, 100, 900] {
+        std::os::unix::fs::symlink("t".repeat(len), tree.join(format!("link-{len}"))).unwrap();
+    }
+    tree
+}
+
+#[test]
+fn file_systems() {
+    limit_memory();
+    for options in [
+        "-t ext4 -b 1024",
+        "-t ext4 -b 1024 -O ^metadata_csum,inline_data -I 256",
+        "-t ext4 -b 1024 -O ^metadata_csum,bigalloc,meta_bg,^resize_inode -C 2048",
+        "-t ext3 -b 1024",
+        "-t ext2 -b 4096 -I 128",
+    ] {
+        let dir = image::scratch();
+        let image = image::make_filled(dir.path(), 4, options, Some(&tree(dir.path())));
+        let xattr = "ea_set /file user.name value";
+        image::debugfs(&image, &[xattr, "ea_set /link-10 security.selinux label"]);
+        torture(options, &image);
+    }
+}
+
+#[test]
+fn journals() {
+    limit_memory();
+    for (journal, features) in [("jo", "^metadata_csum"), ("jo -c -v 3", "metadata_csum")] {
+        let dir = image::scratch();
+        let options = format!("-t ext4 -b 1024 -J size=1 -O {features}");
+        let image = image::make_filled(dir.path(), 4, &options, Some(&tree(dir.path())));
+        let script = dir.path().join("script");
+        let file = dir.path().join("blocks");
+        fs::write(&file, pattern(1, 30 * 1024)).unwrap();
+        let file = file.display();
+        let lines =
+            format!("{journal}\njw -b 3500-3529 {file}\njw -r 3501-3510\njw -b 3511 {file}\njc\n");
+        fs::write(&script, lines).unwrap();
+        image::run(
+            "debugfs",
+            &["-w".as_ref(), "-f".as_ref(), script.as_os_str(), image.as_os_str()],
+        );
+        torture(journal, &image);
+    }
+}
+
+#[test]
+fn disks() {
+    limit_memory();
+    let dir = image::scratch();
+    let source = image::make_filled(dir.path(), 4, "-t ext4 -b 1024", Some(&tree(dir.path())));
+    let disk = dir.path().join("disk.raw");
+    let mut bytes = vec![0; 1 << 20];
+    bytes.extend(fs::read(source).unwrap());
+    bytes.extend(vec![0; 1 << 20]);
+    fs::write(&disk, bytes).unwrap();
+    image::run(
+        "sh",
+        &["-c", &format!("echo 'label: gpt\nstart=2048,size=8192' | sfdisk -q {}", disk.display())],
+    );
+    torture("GPT", &disk);
+    for options in
+        ["", "-c", "-c -o compression_type=zstd", "-o cluster_size=512", "-o compat=0.10"]
+    {
+        let image = dir.path().join("disk.qcow2");
+        let mut args: Vec<&str> = "convert -q -f raw -O qcow2".split(' ').collect();
+        args.extend(options.split_whitespace());
+        args.extend([disk.to_str().unwrap(), image.to_str().unwrap()]);
+        image::run("qemu-img", &args);
+        torture(&format!("qcow2 {options}"), &image);
+    }
+}

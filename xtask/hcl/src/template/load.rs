@@ -1,0 +1,135 @@
+//! Finding and reading the files of a template directory.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::source::{MAX_SOURCE_BYTES, Source};
+use crate::syntax::parse_body;
+use crate::template::{Parsed, ParsedFile, Template, references};
+
+/// Parses a directory or a single file.
+pub(crate) fn load(path: &Path) -> Result<Template, Vec<Diagnostic>> {
+    let single = |error: Diagnostic| vec![error];
+    let found = std::fs::metadata(path).map_err(|error| {
+        single(Diagnostic::unplaced(
+            "Cannot read the template",
+            format!("{}: {error}", path.display()),
+        ))
+    })?;
+    if !found.is_dir() {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let source = read_source(path).map_err(single)?;
+        return from_sources(dir, vec![source]);
+    }
+    let names = list(path).map_err(single)?;
+    let ending = |suffix: &'static str| {
+        names.iter().filter(move |name| name.ends_with(suffix)).map(|name| path.join(name))
+    };
+    let mut problems: Vec<Diagnostic> =
+        ending(".pkr.json").map(|path| json_template(&path)).collect();
+    let mut sources = Vec::new();
+    for file in ending(".pkr.hcl") {
+        match read_source(&file) {
+            Ok(source) => sources.push(source),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if sources.is_empty() && problems.is_empty() {
+        problems.push(Diagnostic::unplaced(
+            format!("Could not find any config file in {}", path.display()),
+            "A config file must be suffixed with `.pkr.hcl`. A folder can be referenced.",
+        ));
+    }
+    let auto = ending(".auto.pkrvars.hcl").chain(ending(".auto.pkrvars.json")).collect();
+    parse(path, sources, auto, problems)
+}
+
+/// Parses texts that are already in memory.
+pub(crate) fn from_sources(
+    dir: &Path,
+    sources: Vec<Arc<Source>>,
+) -> Result<Template, Vec<Diagnostic>> {
+    parse(dir, sources, Vec::new(), Vec::new())
+}
+
+fn parse(
+    dir: &Path,
+    sources: Vec<Arc<Source>>,
+    auto_var_files: Vec<PathBuf>,
+    mut problems: Vec<Diagnostic>,
+) -> Result<Template, Vec<Diagnostic>> {
+    let mut files = Vec::with_capacity(sources.len());
+    for source in sources {
+        let (body, found) = parse_body(&source);
+        problems.extend(found);
+        files.push(ParsedFile { source, body });
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let references = references::collect(&files);
+    let dir = dir.to_owned();
+    Ok(Template { parsed: Arc::new(Parsed { dir, files, auto_var_files, references }) })
+}
+
+/// Names of the directory's files, sorted.
+fn list(dir: &Path) -> Result<Vec<String>, Diagnostic> {
+    let failed = |error: std::io::Error| {
+        let detail = format!("{}: {error}", dir.display());
+        Diagnostic::unplaced("Cannot read hcl directory", detail)
+    };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if let (false, Ok(name)) = (is_dir, entry.file_name().into_string()) {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn json_template(path: &Path) -> Diagnostic {
+    Diagnostic::unplaced(
+        "JSON templates are not supported",
+        format!(
+            "{} is a template in JSON syntax. Rewrite it in HCL (`*.pkr.hcl`), or build this \
+             directory with Packer itself.",
+            path.display()
+        ),
+    )
+}
+
+/// Reads a text file, however large or strange the thing at that path is.
+pub(crate) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
+    let failed = |reason: String| {
+        Diagnostic::unplaced("Failed to read file", format!("{}: {reason}", path.display()))
+    };
+    let found = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    if !found.is_file() {
+        return Err(failed("it is not a regular file".to_owned()));
+    }
+    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_SOURCE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(error.to_string()))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_SOURCE_BYTES {
+        return Err(failed(format!("it is larger than {} MiB", MAX_SOURCE_BYTES >> 20)));
+    }
+    String::from_utf8(bytes).map(|text| Source::new(path, text)).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let start = u32::try_from(valid).unwrap_or(u32::MAX);
+        let range = crate::source::Range { start, end: start.saturating_add(1) };
+        Diagnostic::error(
+            "Invalid character encoding",
+            "All input files must be UTF-8 encoded. Ensure that UTF-8 encoding is selected in \
+             your editor.",
+            crate::source::Span::new(&Source::new(path, text), range),
+        )
+    })
+}

@@ -1,0 +1,127 @@
+//! Template directories from text, evaluated.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use std::path::Path;
+
+use packer_hcl::template::{Inputs, Template};
+use packer_hcl::value::Value;
+
+fn inputs() -> Inputs {
+    Inputs::new("/work", "1.16.0")
+}
+
+fn errors(result: Result<impl Sized, Vec<packer_hcl::diagnostic::Diagnostic>>) -> Vec<String> {
+    match result {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+const SIMPLE: &str = r#"
+packer {
+  required_version = ">= 1.11"
+  required_plugins {
+    qemu = {
+      source  = "github.com/hashicorp/qemu"
+      version = ">= 1.1.3"
+    }
+  }
+}
+
+variable "name" {
+  type    = string
+  default = "rocky"
+}
+
+variable "sizes" {
+  type    = list(number)
+  default = [1, 2]
+}
+
+locals {
+  title = "${local.base}-${var.name}"
+  base  = join
+}
+
+locals {
+  join = "os"
+}
+
+source "qemu" "this" {
+  iso_url   = "https://example.org/${var.name}.iso"
+  disk_size = var.sizes[0]
+  headless  = true
+  qemuargs  = [["-m", 4096], ["-smp", "2"]]
+}
+
+build {
+  name    = "main"
+  sources = ["source.qemu.this"]
+
+  provisioner "shell" {
+    only         = ["qemu.this"]
+    pause_before = "10s"
+    inline       = ["echo ${build.Host} ${source.name}"]
+  }
+
+  dynamic "provisioner" {
+    for_each = var.sizes
+    labels   = ["file"]
+    content {
+      source      = "/tmp/${provisioner.value}"
+      destination = "/x"
+    }
+  }
+
+  post-processor "checksum" {
+    output = "sums"
+  }
+}
+"#;
+
+fn simple(text: &str) -> Template {
+    let text = text.replace("base  = join", "base  = local.join");
+    Template::from_sources(Path::new("rocky9"), &[("rocky9.pkr.hcl", &text)]).unwrap()
+}
+
+#[test]
+fn a_whole_template() {
+    let evaluated = simple(SIMPLE).evaluate(&inputs()).unwrap();
+    assert_eq!(evaluated.locals["title"].value, Value::string("os-rocky"));
+    let source = &evaluated.builds[0].sources[0];
+    assert_eq!(source.id(), "qemu.this");
+    assert_eq!(source.body.string("disk_size").unwrap().as_deref(), Some("1"));
+    let qemuargs = source.body.string_lists("qemuargs").unwrap().unwrap();
+    assert_eq!(qemuargs[0], ["-m", "4096"]);
+    let kinds: Vec<&str> =
+        source.provisioners.iter().map(|step| step.provisioner_type.as_str()).collect();
+    assert_eq!(kinds, ["shell", "file", "file"]);
+    assert_eq!(source.provisioners[2].body.string("source").unwrap().as_deref(), Some("/tmp/2"));
+    assert_eq!(source.provisioners[0].pause_before.as_secs(), 10);
+    let unknown = source.provisioners[0].body.strings("inline").unwrap_err();
+    assert!(unknown.detail.contains("build.Host"), "{unknown}");
+    assert_eq!(evaluated.packer.required_plugins["qemu"].version, ">= 1.1.3");
+}
+
+#[test]
+fn build_values_become_known() {
+    let evaluated = simple(SIMPLE).evaluate(&inputs()).unwrap();
+    let host = [("Host".to_owned(), Value::string("127.0.0.1"))].into();
+    let evaluated = evaluated.with_build_values(host).unwrap();
+    let inline = evaluated.builds[0].sources[0].provisioners[0].body.strings("inline");
+    assert_eq!(inline.unwrap().unwrap(), ["echo 127.0.0.1 this"]);
+}
+
+#[test]
+fn errors_show_the_place() {
+    let text = SIMPLE.replace("var.name}.iso", "var.nane}.iso");
+    let shown = errors(simple(&text).evaluate(&inputs())).join("\n");
+    let want = "\
+error: Unsupported attribute
+  --> rocky9/rocky9.pkr.hcl:32:42
+   |
+32 |   iso_url   = \"https://example.org/${var.nane}.iso\"
+   |                                          ^^^^ did you mean `name`?
+   = This object does not have an attribute named \"nane\".";
+    assert_eq!(shown, want);
+}

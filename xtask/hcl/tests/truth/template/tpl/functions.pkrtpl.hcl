@@ -1,0 +1,1 @@
+%{ if flag }on%{ else }off%{ endif } ${jsonencode(list)} ${upper(join(",", list))}

@@ -1,0 +1,3 @@
+%{ for p in ports ~}
+Listen ${p}
+%{ endfor ~}

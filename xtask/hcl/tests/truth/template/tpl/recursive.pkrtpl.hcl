@@ -1,0 +1,1 @@
+${templatefile("tpl/hello.pkrtpl.hcl", {name = "x"})}

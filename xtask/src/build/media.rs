@@ -1,0 +1,111 @@
+//! The medium of a build: fetched, verified or bootstrapped.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use super::report::Reporter;
+use crate::catalog::{MediaKind, Target};
+use crate::exit::Coded;
+use crate::media::bootstrap::{self, Recipe, Wanted};
+use crate::media::{Checksum, Context, Progress, Request, Store};
+use crate::plan::Medium;
+use crate::repo::Repo;
+use crate::signal::CancelToken;
+use crate::table;
+
+/// A medium that is here.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Local file.
+    pub path: PathBuf,
+    /// What identifies its content for the fingerprint.
+    pub identity: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// When its source was last looked at.
+    pub checked: String,
+}
+
+/// Gets the medium of `target`.
+///
+/// # Errors
+/// A user's medium that was not given; an unreachable mirror; a checksum that
+/// does not match; no space.
+pub fn get(
+    repo: &Repo,
+    target: &Target,
+    medium: &Medium,
+    given: bool,
+    offline: bool,
+    reporter: &Reporter,
+) -> Result<Ready> {
+    let store = Store::new(repo.media.clone());
+    let last = Mutex::new(Instant::now());
+    let progress = |p: Progress| report_progress(reporter, &last, p);
+    let notice = |text: &str| reporter.say(text);
+    let context = Context {
+        offline,
+        cancel: CancelToken::global(),
+        progress: &progress,
+        notice: &notice,
+    };
+    if medium.kind == MediaKind::Mirror && !given {
+        return bootstrapped(repo, target, &store, &context);
+    }
+    if medium.kind == MediaKind::User && medium.url.is_empty() {
+        return Err(ask_for_medium(target));
+    }
+    let checksum: Checksum = medium.checksum.parse()?;
+    let media = store.fetch(&Request { url: medium.url.clone(), checksum }, &context)?;
+    let checked = crate::date::stamp(std::time::SystemTime::now());
+    Ok(Ready { identity: media.sha256.clone(), path: media.path, sha256: media.sha256, checked })
+}
+
+fn bootstrapped(
+    repo: &Repo,
+    target: &Target,
+    store: &Store,
+    context: &Context<'_>,
+) -> Result<Ready> {
+    let recipe = Recipe::read(&repo.root.join(&target.image).join("bootstrap"))
+        .with_context(|| format!("{} has no bootstrap recipe", target.image))?;
+    let wanted = Wanted {
+        image: &target.image,
+        release: target.release.as_deref().unwrap_or_default(),
+        arch: target.arch,
+    };
+    let options = bootstrap::remembered(store, &wanted);
+    let disk = bootstrap::bootstrap(store, &recipe, &wanted, &options, context)?;
+    Ok(Ready {
+        path: disk.path,
+        identity: disk.key,
+        sha256: disk.sha256,
+        checked: disk.mirror.checked,
+    })
+}
+
+/// One line every ten seconds is enough for a log.
+fn report_progress(reporter: &Reporter, last: &Mutex<Instant>, progress: Progress) {
+    let Ok(mut last) = last.lock() else { return };
+    if last.elapsed() < Duration::from_secs(10) {
+        return;
+    }
+    *last = Instant::now();
+    let total = progress.total.map_or_else(String::new, |t| format!(" of {}", table::size(t)));
+    reporter.say(&format!("{}{total}", table::size(progress.done)));
+}
+
+fn ask_for_medium(target: &Target) -> anyhow::Error {
+    let media = &target.facts.media;
+    let file = media.file.as_deref().map_or_else(String::new, |f| format!(" (file {f})"));
+    Coded::host(format!(
+        "{} needs a medium that only you can get\n  give it as   cargo xtask build {} --iso FILE      or set {}\n  where from   {}{file}",
+        target.id,
+        target.id,
+        media.env.as_deref().unwrap_or("the variable of its README"),
+        media.from.as_deref().unwrap_or("its vendor"),
+    ))
+}

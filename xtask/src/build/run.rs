@@ -1,0 +1,277 @@
+//! One target, from the plan to the published artifact.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use super::engine::{Engine, Outcome as Disk};
+use super::lock::Lock;
+use super::manifest::{self, Artifact, Manifest, Phases};
+use super::media::{self, Ready};
+use super::output::{Output, write_atomic};
+use super::pack;
+use super::report::Reporter;
+use crate::catalog::Target;
+use crate::date;
+use crate::engine::host::WorkPaths;
+use crate::exit::{Coded, Exit};
+use crate::finding::{Finding, Findings};
+use crate::pipeline::Preparation;
+use crate::plan::conventions::Place;
+use crate::plan::{Options, Resolved, fingerprint};
+use crate::repo::Repo;
+use crate::table;
+
+/// How to build, for all targets of a run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the user adds to every plan.
+    pub options: Options,
+    /// Who runs the VM.
+    pub engine: Engine,
+    /// Build even if nothing changed.
+    pub refresh: bool,
+    /// Touch no network.
+    pub offline: bool,
+    /// Count of `-v`.
+    pub verbose: u8,
+    /// What happens to the VM of a failed build.
+    pub on_error: crate::engine::run::OnError,
+    /// Whether somebody watches.
+    pub view: crate::engine::host::View,
+}
+
+/// How a build ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Nothing had changed; when its sources were last looked at.
+    UpToDate(Manifest),
+    /// Built, packed, checked, published.
+    Built {
+        /// What it left.
+        manifest: Manifest,
+        /// Times per phase.
+        times: String,
+    },
+}
+
+/// Builds one target.
+///
+/// # Errors
+/// Whatever stopped it, with its evidence kept in `out/<target>/failed`.
+pub fn build(
+    repo: &Repo,
+    preparation: &mut Preparation,
+    target: &Target,
+    settings: &Settings,
+) -> Result<Outcome> {
+    let reporter = Reporter::new(&target.id, settings.verbose);
+    let output = Output::new(repo.out_dir(&target.id));
+    let canonical = preparation.canonical(target, &settings.options).map_err(usage)?;
+    let _lock = Lock::take(&repo.out, &target.id)?;
+    let mut phases = Phases::default();
+    reporter.phase("media", &canonical.plan.media.url);
+    let given = settings.options.iso.is_some();
+    let ready = media::get(
+        repo,
+        target,
+        &resolved_medium(preparation, target, settings)?,
+        given,
+        settings.offline,
+        &reporter,
+    )?;
+    phases.end("media");
+    let print = print_of(repo, preparation, target, &canonical, settings, &ready)?;
+    if let Some(manifest) = up_to_date(&output, &print, settings) {
+        return Ok(Outcome::UpToDate(manifest));
+    }
+    let job = Job { repo, target, settings, reporter: &reporter, output: &output, ready: &ready };
+    let result = job.run(preparation, &print, &mut phases);
+    if result.is_err() && output.dir().join(".new").is_dir() {
+        let failed = output.keep_evidence()?;
+        reporter.say(&format!("evidence in {}", repo.show(&failed)));
+    }
+    let manifest = result?;
+    Ok(Outcome::Built { manifest, times: phases.summary() })
+}
+
+fn usage(findings: Vec<Finding>) -> anyhow::Error {
+    Coded { exit: Exit::Usage, message: Findings(findings).to_string() }.into()
+}
+
+/// `iso_url` and `iso_checksum` with this host's media directory.
+fn resolved_medium(
+    preparation: &mut Preparation,
+    target: &Target,
+    settings: &Settings,
+) -> Result<crate::plan::Medium> {
+    Ok(preparation.resolve(target, &settings.options).map_err(usage)?.plan.media)
+}
+
+fn print_of(
+    repo: &Repo,
+    preparation: &mut Preparation,
+    target: &Target,
+    canonical: &Resolved,
+    settings: &Settings,
+    ready: &Ready,
+) -> Result<String> {
+    let dir = preparation.resolver().dir(target);
+    let evaluated = json!([canonical.plan.source, canonical.plan.provisioners]);
+    let facts = serde_json::to_string(&target.facts)?;
+    let engine = settings.engine.describe();
+    let extra = [engine.as_str(), &ready.identity, &facts];
+    fingerprint::fingerprint(&repo.root, &dir, &evaluated, &extra)
+}
+
+fn up_to_date(output: &Output, print: &str, settings: &Settings) -> Option<Manifest> {
+    let manifest = manifest::read(output.dir())?;
+    let same = manifest.fingerprint == print && manifest.is_intact(output.dir());
+    (same && !settings.refresh).then_some(manifest)
+}
+
+/// What every step of one build needs.
+struct Job<'a> {
+    repo: &'a Repo,
+    target: &'a Target,
+    settings: &'a Settings,
+    reporter: &'a Reporter,
+    output: &'a Output,
+    ready: &'a Ready,
+}
+
+impl Job<'_> {
+    fn run(
+        &self,
+        preparation: &mut Preparation,
+        print: &str,
+        phases: &mut Phases,
+    ) -> Result<Manifest> {
+        let work = Place::work_dir(&self.repo.out, &self.target.id);
+        remove(&work)?;
+        let mut options = self.settings.options.clone();
+        options.real = true;
+        let resolved = preparation.resolve(self.target, &options).map_err(usage)?;
+        self.check_space(&resolved)?;
+        let staging = self.output.stage()?;
+        let plan = serde_json::to_string_pretty(&resolved.plan)?;
+        write_atomic(&staging.join("plan.json"), plan.as_bytes())?;
+        let disk = self.run_engine(preparation, &resolved, &work, &staging)?;
+        phases.extend(disk.timings.clone());
+        let artifact = self.pack(&disk.path, &staging)?;
+        phases.end("pack");
+        let manifest = self.manifest(print, &artifact, phases)?;
+        write_atomic(&staging.join("SHA256SUMS"), artifact.sums_line().as_bytes())?;
+        let text = serde_json::to_string_pretty(&manifest)?;
+        write_atomic(&staging.join("manifest.json"), text.as_bytes())?;
+        self.output.publish()?;
+        remove(&work)?;
+        Ok(manifest)
+    }
+
+    /// The disk grows to at most its size; the artifact to about half of that.
+    fn check_space(&self, resolved: &Resolved) -> Result<()> {
+        fs::create_dir_all(&self.repo.out)?;
+        let space = crate::host::resources::space("out", &self.repo.out)
+            .map_err(anyhow::Error::msg)?;
+        // A cloud system fills a quarter of the disk it is given; below that
+        // the build is sure to fail, above it we would refuse what works.
+        let need = resolved.plan.machine.disk / 4;
+        if space.free < need {
+            return Err(Coded::host(format!(
+                "{} is free in {}, {} needs about {}\n  hint: cargo xtask clean, or --out DIR",
+                table::size(space.free),
+                self.repo.show(&self.repo.out),
+                self.target.id,
+                table::size(need),
+            )));
+        }
+        Ok(())
+    }
+
+    fn run_engine(
+        &self,
+        preparation: &mut Preparation,
+        resolved: &Resolved,
+        work: &Path,
+        staging: &Path,
+    ) -> Result<Disk> {
+        let template = preparation.resolver().dir(self.target);
+        let paths = WorkPaths::create(work, &template)
+            .with_context(|| format!("cannot create {}", work.display()))?;
+        let host = preparation.qemu_host(self.target.arch)?;
+        let result = self.settings.engine.run(&super::engine::Request {
+            resolved,
+            medium: &self.ready.path,
+            host,
+            paths: paths.clone(),
+            settings: self.settings,
+            reporter: self.reporter,
+        });
+        keep_logs(&paths.logs, staging)?;
+        result
+    }
+
+    fn pack(&self, disk: &Path, staging: &Path) -> Result<pack::Packed> {
+        self.reporter.phase("pack", &self.target.artifact_name());
+        let artifact = staging.join(self.target.artifact_name());
+        let packed = pack::pack(self.target, disk, &artifact)?;
+        self.reporter.detail(&packed.summary());
+        self.reporter.phase("check", "contract");
+        pack::check(self.target, &artifact, self.reporter)?;
+        Ok(packed)
+    }
+
+    fn manifest(&self, print: &str, packed: &pack::Packed, phases: &Phases) -> Result<Manifest> {
+        Ok(Manifest {
+            version: manifest::VERSION,
+            target: self.target.id.clone(),
+            title: self.target.facts.title.clone(),
+            date: date::stamp(SystemTime::now()),
+            commit: super::commit(&self.repo.root),
+            engine: self.settings.engine.describe(),
+            fingerprint: print.to_owned(),
+            sources_checked: self.ready.checked.clone(),
+            media: [
+                ("path".to_owned(), self.repo.show(&self.ready.path).to_string()),
+                ("sha256".to_owned(), self.ready.sha256.clone()),
+                ("identity".to_owned(), self.ready.identity.clone()),
+            ]
+            .into(),
+            artifact: Artifact {
+                file: self.target.artifact_name(),
+                kind: serde_json::to_value(self.target.facts.artifact)?
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+                size: packed.bytes,
+                sha256: packed.sha256.clone(),
+                mtime_ns: manifest::mtime_ns(&packed.path)?,
+            },
+            phases: phases.seconds(),
+            contents: packed.contents.clone(),
+        })
+    }
+}
+
+/// Copies serial console, build log and screenshots where they are kept.
+fn keep_logs(logs: &Path, staging: &Path) -> Result<()> {
+    for entry in fs::read_dir(logs).into_iter().flatten().flatten() {
+        let from: PathBuf = entry.path();
+        if entry.file_type()?.is_file() {
+            fs::copy(&from, staging.join(entry.file_name()))
+                .with_context(|| format!("cannot copy {}", from.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other.with_context(|| format!("cannot remove {}", dir.display())),
+    }
+}

@@ -1,0 +1,341 @@
+//! A good artifact, and one bad artifact per rule.
+
+use std::collections::BTreeSet;
+
+use disk_image::artifact::{Node, NodeKind};
+use disk_image::fs::Timestamp;
+
+use super::*;
+
+/// An artifact to spoil.
+struct Bench {
+    artifact: Artifact,
+    expect: Expectations,
+}
+
+fn node(kind: NodeKind, mode: u16, size: u64) -> Node {
+    let mtime = Timestamp::default();
+    Node { kind, mode, uid: 0, gid: 0, size, mtime, xattrs: Vec::new(), fingerprint: None }
+}
+
+impl Bench {
+    fn add(&mut self, path: &str, node: Node) {
+        self.artifact.index.insert(path.trim_start_matches('/').into(), node);
+    }
+
+    fn dir(&mut self, path: &str) {
+        self.add(path, node(NodeKind::Directory, 0o755, 0));
+    }
+
+    fn file(&mut self, path: &str, size: u64) {
+        self.add(path, node(NodeKind::File, 0o644, size));
+    }
+
+    fn text(&mut self, path: &str, text: &str) {
+        self.script(path, text, 0o644);
+    }
+
+    fn script(&mut self, path: &str, text: &str, mode: u16) {
+        let size = u64::try_from(text.len()).unwrap();
+        self.add(path, node(NodeKind::File, mode, size));
+        let bytes = text.as_bytes().to_vec();
+        self.artifact.index.insert_content(path.trim_start_matches('/').into(), bytes);
+    }
+
+    fn link(&mut self, path: &str, target: &str) {
+        self.add(path, node(NodeKind::Symlink(target.into()), 0o777, 0));
+    }
+
+    /// Takes a file or a whole directory out.
+    fn remove(&mut self, path: &str) {
+        let path = path.trim_start_matches('/').as_bytes();
+        let old = std::mem::take(&mut self.artifact.index);
+        let below = [path, b"/"].concat();
+        for (kept, node) in old.iter().filter(|(p, _)| *p != path && !p.starts_with(&below)) {
+            self.artifact.index.insert(kept.to_vec(), node.clone());
+            let absolute = format!("/{}", String::from_utf8_lossy(kept));
+            if let (NodeKind::File, Some(bytes)) = (&node.kind, old.content(&absolute)) {
+                self.artifact.index.insert_content(kept.to_vec(), bytes.to_vec());
+            }
+        }
+    }
+
+    fn make_disk(&mut self) {
+        self.artifact.kind = Kind::Ddgz;
+        self.expect.kind = Kind::Ddgz;
+    }
+
+    fn set_family(&mut self, id: &str, family: Family) {
+        self.text("/usr/lib/os-release", &format!("ID={id}\nVERSION_ID=\"9.4\"\n"));
+        self.expect.family = Some(family);
+    }
+
+    fn broken(&self) -> Vec<(&'static str, Option<String>)> {
+        let verdict = check(&self.artifact, &self.expect);
+        verdict.breakages.into_iter().map(|b| (b.id, b.path)).collect()
+    }
+}
+
+/// What a Debian 12 that deploys looks like (synthetic, names as its packages
+/// install them).
+fn good() -> Bench {
+    let artifact = Artifact {
+        kind: Kind::Tgz,
+        bytes: 400_000_000,
+        sha256: [0; 32],
+        index: Index::default(),
+        root: Ok("archive".into()),
+        unpacked: 0,
+        warnings: Vec::new(),
+    };
+    let expect = Expectations {
+        family: Some(Family::Debian),
+        arch: Some(Arch::Amd64),
+        needs_hook: true,
+        bios: true,
+        ..Expectations::unknown(Kind::Tgz)
+    };
+    let mut bench = Bench { artifact, expect };
+    fill_tree(&mut bench);
+    fill_boot(&mut bench);
+    fill_config(&mut bench);
+    bench
+}
+
+fn fill_tree(bench: &mut Bench) {
+    for dir in
+        ["", "boot", "curtin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var"]
+    {
+        bench.dir(dir);
+    }
+    for dir in ["usr/bin", "usr/sbin", "usr/lib", "usr/share/doc", "var/lib/cloud", "var/lib/dpkg"]
+    {
+        bench.dir(dir);
+    }
+    for link in ["bin", "sbin", "lib"] {
+        bench.link(link, &format!("usr/{link}"));
+    }
+    for number in 0..3000 {
+        bench.file(&format!("usr/share/doc/{number}"), 50_000);
+    }
+    for program in ["cloud-init", "efibootmgr", "lsb_release"] {
+        bench.file(&format!("usr/bin/{program}"), 1000);
+    }
+    bench.dir("usr/lib/python3/dist-packages/oauthlib");
+}
+
+fn fill_boot(bench: &mut Bench) {
+    bench.file("boot/vmlinuz-6.1.0-28-amd64", 8 << 20);
+    bench.file("boot/initrd.img-6.1.0-28-amd64", 30 << 20);
+    bench.dir("usr/lib/modules");
+    bench.dir("usr/lib/modules/6.1.0-28-amd64");
+    bench.file("usr/lib/modules/6.1.0-28-amd64/modules.dep", 100_000);
+    bench.file("usr/lib/grub/i386-pc/normal.mod", 1000);
+    bench.file("usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed", 1 << 20);
+    bench.text("etc/default/grub", "GRUB_CMDLINE_LINUX=\"console=tty0 console=ttyS0,115200\"\n");
+    bench.text("etc/initramfs-tools/conf.d/resume", "RESUME=none\n");
+}
+
+fn fill_config(bench: &mut Bench) {
+    bench.link("etc/os-release", "../usr/lib/os-release");
+    bench.text("usr/lib/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+    for empty in ["etc/fstab", "etc/machine-id", "root/.bash_history"] {
+        bench.text(empty, "");
+    }
+    bench.text("etc/shadow", "root:*:20000:0:99999:7:::\ndebian:!:20000:0:99999:7:::\n");
+    bench.text("etc/sudoers", "root ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n");
+    bench.text("etc/sudoers.d/group", "%admins ALL=(ALL) NOPASSWD: ALL\n");
+    bench.text("etc/ssh/sshd_config", "#PermitRootLogin yes\nPermitRootLogin prohibit-password\n");
+    bench.text("etc/apt/apt.conf.d/01auto", "APT::NeverAutoRemove \"x\";\n");
+    bench.text("etc/apt/sources.list", "deb https://deb.debian.org/debian bookworm main\n");
+    bench.text("etc/cloud/cloud.cfg.d/90_dpkg.cfg", "datasource_list: [ NoCloud, MAAS, None ]\n");
+    bench.script("curtin/curtin-hooks", "#!/usr/bin/env python3\n", 0o755);
+    let status = "Package: bash\nStatus: install ok installed\n\n\
+        Package: old\nStatus: deinstall ok config-files\n";
+    bench.text("var/lib/dpkg/status", status);
+}
+
+#[test]
+fn a_good_artifact_breaks_no_rule() {
+    let bench = good();
+    assert_eq!(bench.broken(), []);
+    assert!(check(&bench.artifact, &bench.expect).checked > 35);
+}
+
+type Spoil = fn(&mut Bench);
+
+/// Rule, the path it names, and what breaks it (and nothing else).
+const BAD: &[(&str, &str, Spoil)] = &[
+    ("C001", "", |b| b.expect.kind = Kind::Ddgz),
+    ("C002", "", |b| b.artifact.root = Err("partition 2: LVM".into())),
+    ("C003", "", |b| b.remove("/usr/share/doc")),
+    ("C004", "/", |b| b.remove("/proc")),
+    ("C005", "", |b| b.artifact.warnings.push("/x is in it twice".into())),
+    ("C010", "/boot", |b| b.remove("/boot/vmlinuz-6.1.0-28-amd64")),
+    ("C010", "/boot/vmlinuz-6.1.0-28-amd64", |b| b.file("boot/vmlinuz-6.1.0-28-amd64", 0)),
+    ("C011", "/boot", |b| b.remove("/boot/initrd.img-6.1.0-28-amd64")),
+    ("C011", "/boot/initrd.img-6.1.0-28-amd64", |b| b.file("boot/initrd.img-6.1.0-28-amd64", 9)),
+    ("C012", "/lib/modules/6.1.0-28-amd64", |b| b.remove("/usr/lib/modules/6.1.0-28-amd64")),
+    ("C013", "/boot", |b| {
+        b.file("boot/vmlinuz-6.1.0-27-amd64", 8 << 20);
+        b.file("boot/initrd.img-6.1.0-27-amd64", 8 << 20);
+        b.file("usr/lib/modules/6.1.0-27-amd64/modules.dep", 1);
+    }),
+    ("C014", "", |b| b.remove("/usr/lib/grub/i386-pc")),
+    ("C015", "", |b| b.remove("/usr/lib/grub/x86_64-efi-signed")),
+    ("C015", "", |b| b.expect.arch = Some(Arch::Arm64)),
+    ("C016", "/usr/bin/efibootmgr", |b| b.remove("/usr/bin/efibootmgr")),
+    ("C017", "/etc/default/grub.d/x.cfg", |b| {
+        b.text("etc/default/grub.d/x.cfg", "GRUB_CMDLINE_LINUX=\"root=/dev/vda1\"\n");
+    }),
+    ("C017", "/boot/grub/device.map", |b| b.text("boot/grub/device.map", "(hd0) /dev/sda\n")),
+    ("C018", "/etc/default/grub", |b| {
+        b.text("etc/default/grub", "GRUB_CMDLINE_LINUX=\"console=ttyS0,115200n8\"\n");
+    }),
+    ("C019", "/etc/default/grub", |b| {
+        b.set_family("rhel", Family::El);
+        b.text("boot/loader/entries/abc-5.14.conf", "options root=UUID=x\n");
+    }),
+    ("C020", "/boot/efi/EFI/redhat/grub.cfg", |b| {
+        b.set_family("rhel", Family::El);
+        b.text("boot/efi/EFI/redhat/grub.cfg", "search\n");
+    }),
+    ("C021", "/etc/initramfs-tools/conf.d/resume", |b| {
+        b.text("etc/initramfs-tools/conf.d/resume", "RESUME=UUID=abc\n");
+    }),
+    ("C030", "/usr/bin/cloud-init", |b| b.remove("/usr/bin/cloud-init")),
+    ("C031", "/etc/cloud/cloud-init.disabled", |b| b.text("etc/cloud/cloud-init.disabled", "")),
+    ("C031", "/etc/cloud/ds-identify.cfg", |b| {
+        b.text("etc/cloud/ds-identify.cfg", "policy: disabled\n");
+    }),
+    ("C031", "/etc/default/grub", |b| {
+        b.text("etc/default/grub", "GRUB_CMDLINE_LINUX=\"cloud-init=disabled\"\n");
+    }),
+    ("C032", "/etc/cloud/cloud.cfg.d/99-build.cfg", |b| {
+        b.text("etc/cloud/cloud.cfg.d/99-build.cfg", "datasource_list: [ NoCloud ]\n");
+    }),
+    ("C033", "", |b| b.remove("/usr/lib/python3")),
+    ("C034", "/var/lib/cloud/instance", |b| b.link("var/lib/cloud/instance", "instances/i-1")),
+    ("C034", "/var/lib/cloud/seed", |b| b.file("var/lib/cloud/seed/nocloud/user-data", 10)),
+    ("C040", "/curtin/curtin-hooks", |b| b.remove("/curtin/curtin-hooks")),
+    ("C040", "/curtin/curtin-hooks", |b| b.script("curtin/curtin-hooks", "#!/bin/sh\n", 0o644)),
+    ("C040", "/curtin/curtin-hooks", |b| b.script("curtin/curtin-hooks", "import os\n", 0o755)),
+    ("C040", "/curtin/curtin-hooks", |b| b.script("curtin/curtin-hooks", "#!/bin/sh\r\n", 0o755)),
+    ("C040", "/curtin/curtin-hooks", |b| b.dir("curtin/curtin-hooks")),
+    ("C041", "/curtin", |b| {
+        b.make_disk();
+        b.expect.needs_hook = false;
+        b.remove("/curtin");
+    }),
+    ("C042", "/etc/os-release", |b| b.text("usr/lib/os-release", "NAME=x\n")),
+    ("C042", "/etc/os-release", |b| b.text("usr/lib/os-release", "ID=debian\n")),
+    ("C042", "/etc/os-release", |b| {
+        b.text("usr/lib/os-release", "ID=openEuler\nVERSION_ID=\"24.03\"\n");
+        b.expect.needs_hook = false;
+        b.remove("/curtin/curtin-hooks");
+    }),
+    ("C043", "/usr/bin/lsb_release", |b| b.remove("/usr/bin/lsb_release")),
+    ("C044", "/var/lib/dpkg/status", |b| {
+        b.text("var/lib/dpkg/status", "Package: grub\nStatus: install ok half-configured\n");
+    }),
+    ("C044", "/var/lib/dpkg/status", |b| b.remove("/var/lib/dpkg/status")),
+    ("C045", "/etc/apt/sources.list", |b| {
+        b.text("etc/apt/sources.list", "deb http://10.0.2.2:3142/debian bookworm main\n");
+    }),
+    ("C045", "/etc/apt", |b| b.text("etc/apt/sources.list", "# none\n")),
+    ("C050", "/etc/fstab", |b| b.text("etc/fstab", "# x\nUUID=1 / ext4 defaults 0 1\n")),
+    ("C051", "/etc/fstab", |b| {
+        b.make_disk();
+        b.text("etc/fstab", "UUID=1 / ext4 defaults 0 1\n/dev/vda15 /boot/efi vfat x 0 1\n");
+    }),
+    ("C052", "/etc/machine-id", |b| b.text("etc/machine-id", "0123456789abcdef\n")),
+    ("C052", "/var/lib/dbus/machine-id", |b| b.file("var/lib/dbus/machine-id", 33)),
+    ("C053", "/etc/ssh/ssh_host_rsa_key", |b| b.file("etc/ssh/ssh_host_rsa_key", 400)),
+    ("C054", "/root/.ssh/authorized_keys", |b| b.text("root/.ssh/authorized_keys", "ssh-rsa A\n")),
+    ("C054", "/home/me/.ssh/authorized_keys", |b| b.file("home/me/.ssh/authorized_keys", 9)),
+    ("C055", "/etc/shadow", |b| b.text("etc/shadow", "root:$6$salt$hash:20000::::::\n")),
+    ("C055", "/etc/shadow", |b| b.text("etc/shadow", "root:*:1::::::\nme::20000::::::\n")),
+    ("C055", "/etc/shadow", |b| b.remove("/etc/shadow")),
+    ("C056", "/etc/sudoers.d/90-cloud-init-users", |b| {
+        b.text("etc/sudoers.d/90-cloud-init-users", "debian ALL=(ALL) NOPASSWD:ALL\n");
+    }),
+    ("C057", "/etc/ssh/sshd_config", |b| b.text("etc/ssh/sshd_config", "PermitRootLogin yes\n")),
+    ("C060", "/etc/apt/apt.conf.d/90proxy", |b| {
+        b.text("etc/apt/apt.conf.d/90proxy", "Acquire::http::Proxy \"http://10.0.2.2:3128\";\n");
+    }),
+    ("C060", "/etc/environment", |b| b.text("etc/environment", "http_proxy=http://proxy:1\n")),
+    ("C061", "/packer_backup", |b| b.dir("packer_backup")),
+    ("C062", "/root/anaconda-ks.cfg", |b| b.file("root/anaconda-ks.cfg", 1000)),
+    ("C063", "/etc/netplan/50-cloud-init.yaml", |b| b.file("etc/netplan/50-cloud-init.yaml", 9)),
+    ("C064", "/etc/resolv.conf", |b| b.text("etc/resolv.conf", "nameserver 10.0.2.3\n")),
+    ("C065", "/root/.bash_history", |b| b.text("root/.bash_history", "curl -u me:secret\n")),
+    ("C066", "/var/lib/systemd/random-seed", |b| b.file("var/lib/systemd/random-seed", 512)),
+];
+
+#[test]
+fn each_bad_artifact_breaks_exactly_its_rule() {
+    for (id, path, spoil) in BAD {
+        let mut bench = good();
+        spoil(&mut bench);
+        let mut broken = bench.broken();
+        // A directory that is no hook has no lines either; one rule, once or twice.
+        broken.dedup_by_key(|(id, _)| *id);
+        let path = Some((*path).to_string()).filter(|path| !path.is_empty());
+        assert_eq!(broken, [(*id, path)], "{id}");
+    }
+}
+
+#[test]
+fn every_rule_has_a_bad_artifact_and_says_what_to_do() {
+    let tested: BTreeSet<_> = BAD.iter().map(|(id, ..)| *id).collect();
+    let ids: Vec<_> = RULES.iter().map(|rule| rule.id).collect();
+    assert_eq!(tested.into_iter().collect::<Vec<_>>(), ids, "sorted, unique and tested");
+    for rule in RULES {
+        assert!(rule.fix.len() > 15 && !rule.fix.ends_with('.'), "{}", rule.id);
+    }
+}
+
+#[test]
+fn an_exception_is_shown_but_is_no_error() {
+    let mut bench = good();
+    bench.text("etc/shadow", "root:$6$salt$hash:20000::::::\n");
+    assert!(!check(&bench.artifact, &bench.expect).is_ok());
+    bench.expect.exceptions.push(("c055".into(), "console login is wanted".into()));
+    let verdict = check(&bench.artifact, &bench.expect);
+    assert!(verdict.is_ok());
+    assert_eq!(verdict.breakages.len(), 1);
+    let shown = verdict.breakages[0].to_string();
+    assert_eq!(shown, "accepted[C055]: /etc/shadow: root has a password (console login is wanted)");
+}
+
+#[test]
+fn a_datasource_list_that_curtin_overrides_is_a_warning() {
+    let mut bench = good();
+    bench.remove("/etc/cloud/cloud.cfg.d/90_dpkg.cfg");
+    bench.text("etc/cloud/cloud.cfg", "users: []\ndatasource_list: [ NoCloud, None ]\n");
+    let verdict = check(&bench.artifact, &bench.expect);
+    assert_eq!((verdict.errors(), verdict.warnings()), (0, 1));
+    assert_eq!(verdict.breakages[0].id, "C032");
+}
+
+#[test]
+fn windows_is_judged_only_by_what_is_outside() {
+    let mut bench = good();
+    bench.make_disk();
+    bench.expect.family = Some(Family::Windows);
+    bench.artifact.index = Index::default();
+    bench.artifact.root = Err("partition 3: no file system that can be read".into());
+    let verdict = check(&bench.artifact, &bench.expect);
+    assert!(verdict.is_ok());
+    assert_eq!(verdict.warnings(), 1);
+}
+
+#[test]
+fn an_empty_archive_is_not_green() {
+    let mut bench = good();
+    bench.artifact.index = Index::default();
+    let ids: Vec<_> = bench.broken().into_iter().map(|(id, _)| id).collect();
+    for id in ["C003", "C004", "C010", "C030", "C040", "C042"] {
+        assert!(ids.contains(&id), "{id} in {ids:?}");
+    }
+}

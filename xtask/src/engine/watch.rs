@@ -1,0 +1,311 @@
+//! Watches a VM while others work with it: the console, QEMU's events, activity.
+//! What it finds stops the build at once instead of after a long timeout.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::causes::Cause;
+use super::console::Console;
+use super::error::Trouble;
+use super::events::{Event, Events};
+use super::host::WorkPaths;
+use super::http::Server;
+use super::qmp::{Qmp, QmpError, QmpEvent};
+use super::vm::{Vm, qemu_said};
+use crate::cmd::Probe;
+use crate::signal::CancelToken;
+
+/// How often the console is read.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often QEMU is asked.
+const ASK: Duration = Duration::from_secs(5);
+
+/// How long the console may go on after a fatal line, for the error's tail.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+/// CPU use of QEMU, in percent of one CPU, above which a silent script is at work.
+const BUSY: u64 = 20;
+
+/// What the watcher and those who work with the VM share.
+#[derive(Debug)]
+pub struct Watch {
+    /// Set when something fatal was found; a child of the build's token.
+    pub token: CancelToken,
+    reason: Mutex<Option<Trouble>>,
+    console: Mutex<Console>,
+    expect_exit: AtomicBool,
+    busy_counts: AtomicBool,
+    marks: AtomicU64,
+    done: AtomicBool,
+    stall: Option<Duration>,
+}
+
+impl Watch {
+    /// Follows `serial`; `stall` is how long nothing may happen.
+    pub fn new(serial: Option<&Path>, stall: Option<Duration>, cancel: &CancelToken) -> Self {
+        Self {
+            token: cancel.child(),
+            reason: Mutex::default(),
+            console: Mutex::new(Console::new(serial.unwrap_or(Path::new("/dev/null")))),
+            expect_exit: AtomicBool::new(false),
+            busy_counts: AtomicBool::new(false),
+            marks: AtomicU64::new(0),
+            done: AtomicBool::new(false),
+            stall,
+        }
+    }
+
+    /// From now on, that QEMU ends is what we wait for.
+    pub fn expect_exit(&self) {
+        self.expect_exit.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether CPU use of the guest counts as activity: while scripts run, which
+    /// may compute in silence. While it boots or installs it does not, because
+    /// firmware and loaders wait in busy loops.
+    pub fn busy_counts(&self, on: bool) {
+        self.busy_counts.store(on, Ordering::SeqCst);
+    }
+
+    /// Something happened, such as a line of a script's output.
+    pub fn mark(&self) {
+        self.marks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Ends the watcher's thread.
+    pub fn finish(&self) {
+        self.done.store(true, Ordering::SeqCst);
+    }
+
+    /// Why the watcher stopped the build, if it did.
+    pub fn reason(&self) -> Option<Trouble> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the console shows, and the cause if a pattern is known.
+    pub fn console(&self) -> (Vec<String>, Option<&'static Cause>) {
+        let console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
+        (console.tail(), console.cause())
+    }
+
+    fn stop(&self, reason: Trouble) {
+        let mut known = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get_or_insert(reason);
+        self.token.set();
+    }
+
+    fn read_console(&self, events: &dyn Events) -> (u64, bool) {
+        let mut console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
+        console.poll(|line| events.event(Event::Serial(line)));
+        (console.bytes(), console.cause().is_some_and(|cause| cause.fatal))
+    }
+}
+
+/// The watcher's own part.
+pub struct Watcher<'a> {
+    watch: &'a Watch,
+    events: &'a dyn Events,
+    paths: &'a WorkPaths,
+    http: Option<&'a Server>,
+    probe: Probe,
+    qmp: Arc<Mutex<Qmp>>,
+    pid: u32,
+    fatal_since: Option<Instant>,
+    asked: Instant,
+    seen: Signs,
+    active: Instant,
+}
+
+/// Numbers that change while something happens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Signs {
+    console: u64,
+    disks: u64,
+    network: String,
+    http: u64,
+    marks: u64,
+    cpu_ticks: u64,
+}
+
+impl<'a> Watcher<'a> {
+    /// For a VM that runs.
+    pub fn new(
+        watch: &'a Watch,
+        vm: &Vm,
+        paths: &'a WorkPaths,
+        http: Option<&'a Server>,
+        events: &'a dyn Events,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            watch,
+            events,
+            paths,
+            http,
+            probe: vm.probe(),
+            qmp: vm.qmp_handle(),
+            pid: vm.id(),
+            fatal_since: None,
+            asked: now,
+            seen: Signs::default(),
+            active: now,
+        }
+    }
+
+    /// Watches until [`Watch::finish`].
+    pub fn run(mut self) {
+        while !self.watch.done.load(Ordering::SeqCst) {
+            self.look();
+            std::thread::sleep(TICK);
+        }
+        // What came since, for the log and the tail.
+        self.watch.read_console(self.events);
+    }
+
+    fn look(&mut self) {
+        let running = self.probe.is_running();
+        let (console, fatal) = self.watch.read_console(self.events);
+        if fatal {
+            let since = *self.fatal_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= AFTERMATH {
+                self.watch.stop(Trouble::guest(self.fatal_message()));
+            }
+            return;
+        }
+        if !running {
+            if !self.watch.expect_exit.load(Ordering::SeqCst) {
+                self.watch.stop(self.ended());
+            }
+            return;
+        }
+        if self.asked.elapsed() >= ASK {
+            self.asked = Instant::now();
+            self.ask(console);
+        }
+    }
+
+    fn fatal_message(&self) -> String {
+        let cause = self.watch.console().1.map(|cause| cause.cause.as_str());
+        cause.unwrap_or("the console shows that the guest is lost").to_owned()
+    }
+
+    fn ended(&self) -> Trouble {
+        let said = qemu_said(self.paths);
+        let said = if said.is_empty() { "it gave no reason".into() } else { said };
+        Trouble::guest(format!(
+            "QEMU ended before the build did: {said} (hint: the guest turned itself off, or this \
+             host ran out of memory: see `dmesg`)"
+        ))
+    }
+
+    fn ask(&mut self, console: u64) {
+        let mut qmp = self.qmp.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = match qmp.take_events() {
+            Ok(events) => events,
+            // The next look sees that it ended.
+            Err(QmpError::Closed) => return,
+            Err(_) => Vec::new(),
+        };
+        if let Some(trouble) = events.iter().find_map(fatal_event) {
+            self.watch.stop(trouble);
+        }
+        let signs = Signs {
+            console,
+            disks: qmp.disk_activity().unwrap_or_default(),
+            network: qmp.usernet().unwrap_or_default(),
+            http: self.http.map_or(0, Server::bytes_sent),
+            marks: self.watch.marks.load(Ordering::Relaxed),
+            cpu_ticks: cpu_ticks(self.pid),
+        };
+        drop(qmp);
+        self.judge(signs);
+    }
+
+    fn judge(&mut self, signs: Signs) {
+        let ticks = signs.cpu_ticks.saturating_sub(self.seen.cpu_ticks);
+        // A tick is 10 ms on every Linux architecture, so one CPU makes 500 in 5 s.
+        let busy = ticks.saturating_mul(100) / (ASK.as_secs().saturating_mul(100)).max(1) > BUSY;
+        let busy = busy && self.watch.busy_counts.load(Ordering::SeqCst);
+        let moved =
+            Signs { cpu_ticks: 0, ..signs.clone() } != Signs { cpu_ticks: 0, ..self.seen.clone() };
+        self.seen = signs;
+        if moved || busy {
+            self.active = Instant::now();
+        }
+        let limit = self.watch.stall.filter(|limit| self.active.elapsed() >= *limit);
+        if let Some(limit) = limit {
+            self.watch.stop(Trouble::guest(format!(
+                "nothing has happened for {limit:?}: no disk, network or console activity"
+            )));
+        }
+    }
+}
+
+/// An event after which the guest cannot go on.
+fn fatal_event(event: &QmpEvent) -> Option<Trouble> {
+    match event.name.as_str() {
+        "GUEST_PANICKED" => Some(Trouble::guest("the guest reported a panic")),
+        "BLOCK_IO_ERROR" if event.data["nospace"] == true => Some(Trouble::host(
+            "this host's disk is full, so QEMU stopped the guest (hint: free space, or choose \
+             another --out)",
+        )),
+        "BLOCK_IO_ERROR" if event.data["action"] == "stop" => {
+            let why = event.data["reason"].as_str().unwrap_or("no reason given").to_owned();
+            Some(Trouble::host(format!("QEMU cannot write the build's disk: {why}")))
+        }
+        _ => None,
+    }
+}
+
+/// User and system time of a process in clock ticks; 0 if it is gone.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold spaces; the fields after it do not.
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let field =
+        |index: usize| fields.get(index).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
+    field(11).saturating_add(field(12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_events_without_return_stop_a_build() {
+        for (name, data, part) in [
+            ("BLOCK_IO_ERROR", json!({ "nospace": true, "action": "stop" }), Some("disk is full")),
+            (
+                "BLOCK_IO_ERROR",
+                json!({ "nospace": false, "action": "stop", "reason": "Input/output error" }),
+                Some("Input/output error"),
+            ),
+            ("BLOCK_IO_ERROR", json!({ "action": "report" }), None),
+            ("GUEST_PANICKED", json!({}), Some("panic")),
+            ("RESET", json!({ "guest": true }), None),
+            ("SHUTDOWN", json!({}), None),
+        ] {
+            let found = fatal_event(&QmpEvent { name: name.into(), data });
+            match part {
+                Some(part) => assert!(found.unwrap().message.contains(part), "{name}"),
+                None => assert_eq!(found, None, "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn cpu_time_of_a_process_grows_and_of_none_is_zero() {
+        let before = cpu_ticks(std::process::id());
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(200) {
+            std::hint::black_box(0);
+        }
+        assert!(cpu_ticks(std::process::id()) > before);
+        assert_eq!(cpu_ticks(u32::MAX), 0);
+    }
+}

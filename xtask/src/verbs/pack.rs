@@ -1,0 +1,391 @@
+//! `cargo xtask pack`: a disk to an artifact that satisfies the contract.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
+use disk_image::artifact;
+use disk_image::block;
+use disk_image::gzip;
+use disk_image::pack::{AddTree, PackRequest, Packed, Progress, RootSelector, Watch};
+use disk_image::policy::Kind;
+use disk_image::{Error, ErrorKind};
+
+use super::{Context, print};
+use crate::catalog::Target;
+use crate::contract::{self, Expectations, Verdict};
+use crate::exit::{Coded, Exit};
+use crate::signal::CancelToken;
+use crate::table;
+
+/// Which disk, and what to make of it.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask pack output-rocky9/packer-rocky9 --output rocky9.tar.gz\n  \
+    cargo xtask pack disk.qcow2 --output x.tar.gz --root-partition 2 --curtin my-hooks\n  \
+    cargo xtask pack win.raw --output win.dd.gz --kind ddgz"
+)]
+pub struct Args {
+    /// Disk to pack: raw, qcow2 (with its backing files) or a block device
+    #[arg(value_name = "DISK")]
+    disk: PathBuf,
+    /// Artifact to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Target whose rules apply, for example debian-12-mirror-amd64
+    #[arg(long, value_name = "ID")]
+    target: Option<String>,
+    /// tgz (root file system) or ddgz (whole disk) [default: by the name of FILE]
+    #[arg(long, value_enum)]
+    kind: Option<KindArg>,
+    /// Partition with the root: a number or a GPT type [default: found by type, then by content]
+    #[arg(long, value_name = "N")]
+    root_partition: Option<String>,
+    /// Partition that is /boot [default: the one with the GPT type for it, if any]
+    #[arg(long, value_name = "N")]
+    boot_partition: Option<u32>,
+    /// Directory that becomes /curtin in the image, instead of what is there
+    #[arg(long, value_name = "DIR")]
+    curtin: Option<PathBuf>,
+    /// How hard to compress
+    #[arg(long, value_enum, default_value_t)]
+    level: LevelArg,
+    /// Write one gzip member, for readers that stop after the first
+    #[arg(long)]
+    single_member: bool,
+    /// Compressing threads [default: one per CPU]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Clean-up rule that shall not be applied (repeatable), for example fstab
+    #[arg(long, value_name = "RULE")]
+    keep: Vec<String>,
+    /// Format of DISK [default: by its first bytes]
+    #[arg(long, value_enum)]
+    disk_format: Option<FormatArg>,
+    /// Replace FILE, and pack a root that is too small to be an operating system
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// `--kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum KindArg {
+    /// The root file system as a gzipped tar archive.
+    Tgz,
+    /// The whole disk, gzipped.
+    Ddgz,
+}
+
+impl From<KindArg> for Kind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Tgz => Self::Tgz,
+            KindArg::Ddgz => Self::Ddgz,
+        }
+    }
+}
+
+/// `--level`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LevelArg {
+    /// Half the CPU time, 7 % larger.
+    Fast,
+    /// Smaller than `pigz -9`, at a ninth of its CPU time.
+    #[default]
+    Default,
+    /// 3 % smaller, more than ten times the CPU time.
+    Small,
+}
+
+impl From<LevelArg> for gzip::Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Fast => Self::Fast,
+            LevelArg::Default => Self::Default,
+            LevelArg::Small => Self::Small,
+        }
+    }
+}
+
+/// `--disk-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FormatArg {
+    /// The bytes of the disk.
+    Raw,
+    /// QEMU's copy-on-write format.
+    Qcow2,
+}
+
+/// What packing and judging an artifact gave.
+#[derive(Debug)]
+pub struct Checked {
+    /// What was packed.
+    pub packed: Packed,
+    /// What the contract says about it.
+    pub verdict: Verdict,
+    /// Where it is: the name that was asked for, or that with `.rejected`.
+    pub path: PathBuf,
+}
+
+/// Packs the disk.
+///
+/// # Errors
+/// A wrong request, a disk that cannot be read or deployed, a full disk.
+pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+    let catalog = args.target.as_ref().map(|_| context.repo.catalog()).transpose()?;
+    let target = match (&args.target, &catalog) {
+        (Some(id), Some(catalog)) => Some(super::inspect::target(catalog, id)?),
+        _ => None,
+    };
+    let kind = kind(args, target);
+    let request = request(args, kind)?;
+    if request.output.exists() && !args.force {
+        let shown = request.output.display();
+        return Err(Coded::usage(format!("{shown} exists\n  hint: --force replaces it")));
+    }
+    let mut expect = target.map_or_else(|| Expectations::unknown(kind), Expectations::from);
+    expect.kind = kind;
+    let started = Instant::now();
+    let checked = pack_and_check(&request, &expect, &CancelToken::global())?;
+    report(&checked, started.elapsed())
+}
+
+fn kind(args: &Args, target: Option<&Target>) -> Kind {
+    let name = args.output.to_string_lossy();
+    let disk = [".dd.gz", ".raw.gz", ".img.gz"].iter().any(|end| name.ends_with(end));
+    match (args.kind, target) {
+        (Some(kind), _) => kind.into(),
+        (None, Some(target)) => Expectations::from(target).kind,
+        (None, None) if disk => Kind::Ddgz,
+        (None, None) => Kind::Tgz,
+    }
+}
+
+fn request(args: &Args, kind: Kind) -> Result<PackRequest> {
+    let curtin =
+        args.curtin.iter().map(|from| AddTree { at: "/curtin".into(), from: from.clone() });
+    let format = match args.single_member {
+        true => gzip::Format::Single,
+        false => gzip::Format::Members,
+    };
+    Ok(PackRequest {
+        disk: args.disk.clone(),
+        disk_format: args.disk_format.map(|format| match format {
+            FormatArg::Raw => block::Format::Raw,
+            FormatArg::Qcow2 => block::Format::Qcow2,
+        }),
+        root: root(args.root_partition.as_deref())?,
+        mounts: args.boot_partition.iter().map(|number| ("/boot".into(), *number)).collect(),
+        kind,
+        keep: args.keep.clone(),
+        add: curtin.collect(),
+        gzip: gzip::Options { level: args.level.into(), format, threads: args.threads },
+        output: args.output.clone(),
+        allow_tiny: args.force,
+    })
+}
+
+fn root(text: Option<&str>) -> Result<RootSelector> {
+    let Some(text) = text else { return Ok(RootSelector::Auto) };
+    if let Ok(number) = text.parse() {
+        return Ok(RootSelector::Number(number));
+    }
+    if text.len() == 36 && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit()) {
+        return Ok(RootSelector::TypeGuid(text.into()));
+    }
+    Err(Coded::usage(format!(
+        "--root-partition {text}: neither a number nor the GUID of a partition type\n  \
+        hint: `sfdisk -l DISK` shows the numbers"
+    )))
+}
+
+/// Packs, reads the result back and judges it. Only what satisfies the
+/// contract gets the requested name; the rest becomes `NAME.rejected`, with
+/// the findings in `NAME.rejected.txt`.
+///
+/// # Errors
+/// Packing failed, or what was read back is not what was written.
+pub fn pack_and_check(
+    request: &PackRequest,
+    expect: &Expectations,
+    cancel: &CancelToken,
+) -> Result<Checked> {
+    let staged =
+        PackRequest { output: suffixed(&request.output, ".unverified"), ..request.clone() };
+    let progress = Printer::new(&request.disk);
+    let cancelled = || cancel.is_set();
+    let report = |state| progress.show(state);
+    let watch = Watch::default().cancelled_by(&cancelled).reporting_to(&report);
+    let packed = disk_image::pack::pack(&staged, &watch).map_err(coded);
+    progress.clear();
+    let packed = packed?;
+    let judged = judge(&staged.output, &packed, expect, &cancelled);
+    if judged.is_err() {
+        // It is not known to be good, and nobody knows its name.
+        let _: std::io::Result<()> = std::fs::remove_file(&staged.output);
+    }
+    let verdict = judged?;
+    let path = settle(&staged.output, &request.output, &verdict)?;
+    Ok(Checked { packed, verdict, path })
+}
+
+fn judge(
+    path: &Path,
+    packed: &Packed,
+    expect: &Expectations,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Verdict> {
+    let temp = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let options =
+        artifact::Options { fingerprints: false, cancel: Some(cancelled), temp: Some(temp) };
+    let artifact = artifact::read(path, options).map_err(coded)?;
+    if artifact.sha256 != packed.sha256 {
+        return Err(anyhow!(
+            "{}: what was read back is not what was written\n  hint: check this disk and its cable: `dmesg`",
+            path.display()
+        ));
+    }
+    Ok(contract::check(&artifact, expect))
+}
+
+/// Gives the artifact the name it deserves.
+fn settle(staged: &Path, wanted: &Path, verdict: &Verdict) -> Result<PathBuf> {
+    let rejected = suffixed(wanted, ".rejected");
+    let notes = suffixed(wanted, ".rejected.txt");
+    let path = if verdict.is_ok() { wanted.to_path_buf() } else { rejected.clone() };
+    if verdict.is_ok() {
+        for stale in [&rejected, &notes] {
+            let _: std::io::Result<()> = std::fs::remove_file(stale);
+        }
+    } else {
+        let text: String = verdict.breakages.iter().map(|b| format!("{b}\n")).collect();
+        std::fs::write(&notes, text).with_context(|| notes.display().to_string())?;
+    }
+    std::fs::rename(staged, &path).with_context(|| path.display().to_string())?;
+    Ok(path)
+}
+
+fn report(checked: &Checked, time: Duration) -> Result<Exit> {
+    let Checked { packed, verdict, path } = checked;
+    for breakage in &verdict.breakages {
+        eprintln!("{breakage}");
+    }
+    let dropped = packed.changes.len();
+    let ok = verdict.is_ok();
+    eprintln!(
+        "{}, {} entries, {dropped} paths cleaned, {} rules: {} errors, {} warnings, {}",
+        table::size(packed.input_bytes),
+        packed.totals.entries,
+        verdict.checked,
+        verdict.errors(),
+        verdict.warnings(),
+        table::minutes(time),
+    );
+    let size = table::size(packed.bytes);
+    print(&format!("{}  {size}  sha256 {}\n", path.display(), hex(&packed.sha256)))?;
+    if !ok {
+        eprintln!("error: it would not deploy; `cargo xtask explain ID` says why a rule matters");
+    }
+    Ok(if ok { Exit::Ok } else { Exit::Failed })
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path.as_os_str());
+    name.push(suffix);
+    name.into()
+}
+
+/// An error of the disk crate with the exit code it deserves.
+pub(super) fn coded(error: Error) -> anyhow::Error {
+    let exit = match error.kind() {
+        ErrorKind::Usage => Exit::Usage,
+        ErrorKind::Cancelled => Exit::Interrupted,
+        _ => Exit::Failed,
+    };
+    Coded { exit, message: error.to_string() }.into()
+}
+
+/// A line of progress on a terminal, nothing elsewhere.
+struct Printer {
+    name: String,
+    last: Mutex<Option<Instant>>,
+    terminal: bool,
+}
+
+impl Printer {
+    fn new(disk: &Path) -> Self {
+        let name = disk.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { name, last: Mutex::default(), terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&self, state: Progress) {
+        let Ok(mut last) = self.last.lock() else { return };
+        let due = last.is_none_or(|last| last.elapsed() > Duration::from_millis(200));
+        if !self.terminal || !due {
+            return;
+        }
+        *last = Some(Instant::now());
+        let percent =
+            (state.done.saturating_mul(100)).checked_div(state.total).unwrap_or(0).min(100);
+        let (done, total) = (table::size(state.done), table::size(state.total));
+        eprint!("\r\x1b[K  packing {}  {percent} %  {done} of {total}", self.name);
+        let _: std::io::Result<()> = std::io::stderr().flush();
+    }
+
+    fn clear(&self) {
+        if self.terminal {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots() {
+        assert_eq!(root(None).unwrap(), RootSelector::Auto);
+        assert_eq!(root(Some("3")).unwrap(), RootSelector::Number(3));
+        let guid = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709";
+        assert_eq!(root(Some(guid)).unwrap(), RootSelector::TypeGuid(guid.into()));
+        assert!(root(Some("sda1")).is_err());
+    }
+
+    #[test]
+    fn an_artifact_gets_the_name_it_deserves() {
+        let dir = tempfile::tempdir().unwrap();
+        let (staged, wanted) = (dir.path().join("x.unverified"), dir.path().join("x"));
+        let bad = contract::Breakage {
+            id: "C010",
+            severity: crate::finding::Severity::Error,
+            path: None,
+            message: "no kernel".into(),
+            fix: "install one",
+            accepted: None,
+        };
+        let names = || {
+            let names = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name());
+            let mut names: Vec<_> = names.map(|n| n.into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let broken = Verdict { breakages: vec![bad], checked: 1 };
+        for (verdict, expected) in
+            [(broken, &["x.rejected", "x.rejected.txt"][..]), (Verdict::default(), &["x"])]
+        {
+            std::fs::write(&staged, "x").unwrap();
+            settle(&staged, &wanted, &verdict).unwrap();
+            assert_eq!(names(), expected);
+        }
+    }
+}

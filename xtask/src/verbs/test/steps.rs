@@ -1,0 +1,188 @@
+//! The steps as data, and what is read from their output. Pure.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::arch::Arch;
+
+/// Who runs a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// cargo, from `PATH`.
+    Cargo,
+    /// This program.
+    Xtask,
+}
+
+/// One thing that has to pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Name for `--only`, the log file and the summary.
+    pub name: &'static str,
+    /// Who runs it.
+    pub program: Program,
+    /// Arguments.
+    pub args: Vec<String>,
+    /// Longest time it may take.
+    pub limit: Duration,
+    /// It runs a virtual machine.
+    pub vm: bool,
+    /// Steps without which it makes no sense.
+    pub after: &'static [&'static str],
+}
+
+/// Names of all steps, for `--only`.
+pub const NAMES: [&str; 7] = ["fmt", "clippy", "tests", "validate", "docs", "build", "deploy"];
+
+/// Every step in order; the quick ones first, so that they fail first.
+///
+/// The limits are for 2 cores without KVM: the sum of what was measured there
+/// stays under 35 minutes, and no step may eat all of it.
+#[must_use]
+pub fn all(arch: Arch) -> Vec<Step> {
+    use Program::{Cargo, Xtask};
+    let target = format!("debian-12-mirror-{arch}");
+    let step = |name, program, args: &[&str], minutes: u64| Step {
+        name,
+        program,
+        args: args.iter().map(|&arg| arg.to_owned()).collect(),
+        limit: Duration::from_secs(minutes * 60),
+        vm: false,
+        after: &[],
+    };
+    vec![
+        step("fmt", Cargo, &["fmt", "--all", "--check"], 2),
+        step(
+            "clippy",
+            Cargo,
+            &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
+            10,
+        ),
+        step("tests", Cargo, &["test", "--locked", "--workspace"], 15),
+        step("validate", Xtask, &["validate", "--all", "--strict"], 5),
+        step("docs", Xtask, &["docs", "--check"], 2),
+        Step { vm: true, ..step("build", Xtask, &["build", &target, "--force"], 20) },
+        Step {
+            vm: true,
+            after: &["build"],
+            ..step("deploy", Xtask, &["deploy-test", &target], 15)
+        },
+    ]
+}
+
+/// Whether a variable is what `cargo run` sets for the program it runs
+/// (<https://doc.rust-lang.org/cargo/reference/environment-variables.html>),
+/// and not what a user sets for cargo.
+#[must_use]
+pub fn is_cargos_own(name: &str) -> bool {
+    const PREFIXES: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
+    const NAMES: [&str; 7] = [
+        "CARGO",
+        "CARGO_CRATE_NAME",
+        "CARGO_PRIMARY_PACKAGE",
+        "CARGO_TARGET_TMPDIR",
+        "CARGO_MAKEFLAGS",
+        "OUT_DIR",
+        "RUST_RECURSION_COUNT", // rustup's count of nested proxies
+    ];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Lines of `cargo test` that nobody needs to see go by.
+#[must_use]
+pub fn is_noise(line: &str) -> bool {
+    let line = line.trim_end();
+    let passed =
+        line.starts_with("test ") && (line.ends_with("... ok") || line.ends_with("... ignored"));
+    let header =
+        line.starts_with("running ") && (line.ends_with(" tests") || line.ends_with(" test"));
+    line.is_empty() || passed || header
+}
+
+/// Tests that ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Passed.
+    pub passed: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Ignored by cargo, or steps left out.
+    pub skipped: u64,
+}
+
+impl Counts {
+    /// Adds what a line of `cargo test` says, if it is a result:
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
+    pub fn add_line(&mut self, line: &str) {
+        let Some(result) = line.trim().strip_prefix("test result: ") else { return };
+        let number = |word: &str| -> u64 {
+            let part = result.split([';', '.']).find(|part| part.trim().ends_with(word));
+            let digits = part.and_then(|part| part.split_whitespace().next());
+            digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+        };
+        self.passed += number(" passed");
+        self.failed += number(" failed");
+        self.skipped += number(" ignored");
+    }
+}
+
+impl fmt::Display for Counts {
+    /// The closing line that CI systems read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        if self.skipped > 0 {
+            write!(f, ", {} skipped", self.skipped)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_match_the_steps_and_every_dependency_comes_first() {
+        let steps = all(Arch::Amd64);
+        let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
+        assert_eq!(names, NAMES);
+        for (at, step) in steps.iter().enumerate() {
+            assert!(step.after.iter().all(|name| names[..at].contains(name)), "{}", step.name);
+        }
+    }
+
+    /// Own run of `cargo test` with cargo 1.95.
+    const OUTPUT: &str = "\nrunning 2 tests\ntest a::b ... ok\ntest a::c ... ignored\n\ntest result: \
+        ok. 1 passed; 0 failed; 1 ignored; 0 measured; 83 filtered out; finished in 0.11s\n\
+        test result: FAILED. 7 passed; 4 failed; 0 ignored; 0 measured; 83 filtered out; \
+        finished in 0.35s\n";
+
+    #[test]
+    fn results_add_up_and_noise_is_dropped() {
+        let mut counts = Counts::default();
+        OUTPUT.lines().for_each(|line| counts.add_line(line));
+        assert_eq!(counts.to_string(), "8 passed, 4 failed, 1 skipped");
+        let shown = OUTPUT.lines().filter(|line| !is_noise(line)).count();
+        assert_eq!(shown, 2);
+        assert!(!is_noise("test a::d ... FAILED"));
+    }
+
+    #[test]
+    fn what_users_set_for_cargo_stays() {
+        for name in [
+            "CARGO_HOME",
+            "CARGO_TARGET_DIR",
+            "CARGO_NET_OFFLINE",
+            "CARGO_TERM_COLOR",
+            "RUSTFLAGS",
+            "CARGO_BUILD_JOBS",
+            "RUSTUP_TOOLCHAIN",
+            "CARGO_REGISTRIES_X_INDEX",
+        ] {
+            assert!(!is_cargos_own(name), "{name}");
+        }
+        for name in ["CARGO", "CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_BIN_NAME", "OUT_DIR"] {
+            assert!(is_cargos_own(name), "{name}");
+        }
+    }
+}

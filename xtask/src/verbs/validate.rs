@@ -1,0 +1,118 @@
+//! `cargo xtask validate`: find mistakes before a build does.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::plan::PlanFlags;
+use super::{Context, print, selected};
+use crate::catalog::{Image, Target};
+use crate::cli::Targets;
+use crate::exit::Exit;
+use crate::finding::{Finding, Severity};
+use crate::validate::{self, Report};
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FindingFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// GitHub annotations.
+    Github,
+}
+
+/// Which targets, and how strictly.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask validate\n  cargo xtask validate debian-12 --var release=99\n  cargo xtask validate --strict --format github"
+)]
+pub struct Args {
+    #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
+    flags: PlanFlags,
+    /// Warnings and skipped checks are errors
+    #[arg(long)]
+    strict: bool,
+    /// How to print findings
+    #[arg(long, value_enum, default_value_t)]
+    format: FindingFormat,
+}
+
+/// Validates; without a target, everything (end-of-life releases too: their
+/// templates are still read by people).
+///
+/// # Errors
+/// A broken catalog or an unknown target.
+pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+    let started = Instant::now();
+    let catalog = context.repo.catalog()?;
+    let everything = args.targets.targets.is_empty() && !args.targets.all;
+    let targets: Vec<&Target> = match everything {
+        true => catalog.targets().collect(),
+        false => selected(&catalog, &args.targets)?,
+    };
+    let images: Vec<&Image> = catalog
+        .images
+        .iter()
+        .filter(|i| everything || targets.iter().any(|t| t.image == i.name))
+        .collect();
+    let report = validate::validate(&context.repo, &images, &targets, &args.flags.options()?);
+    show(&report, args.format, started)?;
+    let strict = args.strict && !(report.findings.is_empty() && report.skipped.is_empty());
+    let failed = strict || report.count(Severity::Error) > 0;
+    Ok(if failed { Exit::Failed } else { Exit::Ok })
+}
+
+fn show(report: &Report, format: FindingFormat, started: Instant) -> Result<()> {
+    match format {
+        FindingFormat::Json => {
+            let document = json!({
+                "version": 1,
+                "findings": report.findings,
+                "targets": report.targets,
+                "skipped": report.skipped,
+            });
+            print(&format!("{document:#}\n"))?;
+        }
+        FindingFormat::Github => {
+            print(&report.findings.iter().map(annotation).collect::<String>())?;
+        }
+        FindingFormat::Text => {
+            for finding in &report.findings {
+                print(&format!("{finding}\n  = explain: cargo xtask explain {}\n\n", finding.id))?;
+            }
+        }
+    }
+    for skip in &report.skipped {
+        eprintln!("skipped: {skip}");
+    }
+    eprintln!(
+        "{} errors, {} warnings, {} skipped checks in {} targets, {} ms",
+        report.count(Severity::Error),
+        report.count(Severity::Warning),
+        report.skipped.len(),
+        report.targets,
+        started.elapsed().as_millis()
+    );
+    Ok(())
+}
+
+/// GitHub's workflow command; its data may hold no newline or percent sign.
+fn annotation(finding: &Finding) -> String {
+    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let help = finding.help.as_ref().map_or_else(String::new, |h| format!("\nhelp: {h}"));
+    format!(
+        "::{} file={},line={},col={},title={}::{}\n",
+        finding.severity,
+        finding.place.file.display(),
+        finding.place.line.max(1),
+        finding.place.column.max(1),
+        finding.id,
+        escape(&format!("{}{help}", finding.message)),
+    )
+}

@@ -1,0 +1,34 @@
+//! Runs the unit tests of the deploy hooks: `python3 -m unittest` in the `tests`
+//! directory of each image that has one.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn test_directories() -> Vec<PathBuf> {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let images = std::fs::read_dir(tree).unwrap().flatten().map(|entry| entry.path());
+    images
+        .filter(|dir| dir.join("image.toml").exists())
+        .map(|dir| dir.join("tests"))
+        .filter(|dir| dir.is_dir())
+        .collect()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
+fn hooks_pass_their_unit_tests() {
+    let directories = test_directories();
+    assert!(!directories.is_empty(), "no image has tests of its hook");
+    for dir in directories {
+        let out = Command::new("python3")
+            .args(["-B", "-m", "unittest", "discover", "--start-directory"])
+            .arg(&dir)
+            .output()
+            .expect("python3 is needed to test the deploy hooks");
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{}:\n{said}", dir.display());
+        assert!(!said.contains("Ran 0 tests"), "{} has no test", dir.display());
+    }
+}
