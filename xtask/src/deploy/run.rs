@@ -1,17 +1,19 @@
 //! Runs a deploy test: two machines, one service, in order.
 
 mod guest;
+mod prepare;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use self::prepare::{WorkDir, archive_curtin, url_name};
 use super::bundle;
 use super::checks::{self, Known};
 use super::config::{self, CURTIN, Inputs};
@@ -91,34 +93,6 @@ pub fn deploy_test(settings: &Settings, progress: Progress<'_>) -> Result<Report
     let text = serde_json::to_string_pretty(&report)?;
     crate::build::output::write_atomic(&settings.logs.join("report.json"), text.as_bytes())?;
     Ok(report)
-}
-
-/// Disks, keys and sockets of one run; removed when dropped.
-struct WorkDir {
-    paths: WorkPaths,
-}
-
-impl WorkDir {
-    /// Makes it anew: a run that was killed leaves its disks.
-    fn create(root: &Path) -> Result<Self> {
-        let cannot = || format!("cannot make {}", root.display());
-        match fs::remove_dir_all(root) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(e).with_context(cannot);
-            }
-            _ => {}
-        }
-        let paths = WorkPaths::create(root, root).with_context(cannot)?;
-        Ok(Self { paths })
-    }
-}
-
-impl Drop for WorkDir {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next run.
-        drop(fs::remove_dir_all(&self.paths.root));
-        drop(fs::remove_dir_all(&self.paths.sockets));
-    }
 }
 
 /// A run under way.
@@ -372,32 +346,6 @@ impl<'a> Run<'a> {
 #[must_use]
 pub fn installer(settings: &Settings) -> &'static str {
     if settings.curtin.is_some() { "curtin" } else { "built-in, not curtin" }
-}
-
-/// Packs what of a curtin checkout runs.
-fn archive_curtin(tree: &Path, work: &Path) -> Result<PathBuf> {
-    for part in ["curtin/__init__.py", "bin/curtin", "helpers/smtar"] {
-        if !tree.join(part).is_file() {
-            let message =
-                format!("--curtin {}: no checkout of curtin, {part} is missing", tree.display());
-            return Err(Coded::usage(message));
-        }
-    }
-    let file = work.join("curtin.tar");
-    Cmd::new("tar", "pack curtin")
-        .cwd(tree)
-        .arg("-cf")
-        .arg(&file)
-        .args(["--exclude=__pycache__", "bin", "curtin", "helpers"])
-        .timeout(Duration::from_secs(60))
-        .output()?;
-    Ok(file)
-}
-
-/// The artifact's name as a URL may hold it; only its extension means anything.
-fn url_name(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    name.chars().map(|c| if plain(c) { c } else { '_' }).collect()
 }
 
 /// A word that no output of a check contains.
