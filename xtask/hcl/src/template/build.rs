@@ -12,7 +12,7 @@ use crate::syntax::ast::Block;
 use crate::syntax::is_identifier;
 use crate::template::dynamic::{Expanded, Iterators};
 use crate::template::session::Session;
-use crate::template::steps::Steps;
+use crate::template::steps::{Step, Steps};
 use crate::template::{BUILD_NAMES, object_of, schema};
 use crate::types::Type;
 use crate::value::{Str, Value};
@@ -147,15 +147,27 @@ impl<'a> Session<'a> {
             && own.attribute("sources").is_some_and(|found| !found.value.is_empty());
         let nested = block.body.blocks.iter().any(|inner| &*inner.block_type == "source");
         if uses.is_empty() && !named && !nested {
-            let detail = "A build block must reference at least one source to be built.";
-            self.error(source, block.header, "Missing source reference", detail);
+            let detail = "a build block must reference at least one source to be built";
+            self.error(source, block.header, "missing source reference", detail);
         }
         let span = Span::new(source, block.header);
         let mut built = Vec::with_capacity(uses.len());
         for used in uses {
             built.extend(self.build_source(&used, sources, &steps, base, &name, &span));
         }
-        Some(Build { name, description, sources: built, hcp_registry, span })
+        let provisioners = steps.provisioners.iter().map(Step::declared).collect();
+        let chain = |chain: &Vec<Step<'_>>| chain.iter().map(Step::declared).collect();
+        let post_processors = steps.post_processors.iter().map(chain).collect();
+        let sources = built;
+        Some(Build {
+            name,
+            description,
+            sources,
+            provisioners,
+            post_processors,
+            hcp_registry,
+            span,
+        })
     }
 
     /// Evaluates only the attributes of a block.
@@ -171,12 +183,13 @@ impl<'a> Session<'a> {
         body
     }
 
-    /// The value of a typed attribute; an error is noted.
+    /// The value of an option that Packer itself reads; an error is noted.
     pub(super) fn take<T>(&mut self, typed: Result<Option<T>, Diagnostic>) -> Option<T> {
         match typed {
             Ok(value) => value,
             Err(problem) => {
-                self.problems.push(problem);
+                let summary = "Unsuitable value type".to_owned();
+                self.problems.push(Diagnostic { summary, ..problem });
                 None
             }
         }

@@ -264,6 +264,10 @@ impl Session<'_> {
         let (summary, detail, range) = match found {
             Some((_, labels)) if labels.len() == block.labels.len() => return true,
             _ if !block.dynamic => return false,
+            Some((_, labels)) if block.labels.is_empty() && !labels.is_empty() => {
+                let detail = "The argument \"labels\" is required, but no definition was found.";
+                ("Missing required argument", detail.to_owned(), block.header)
+            }
             Some((_, labels)) => {
                 let count = labels.len();
                 let detail = format!("Blocks of type {} require {count} label(s).", quote(name));

@@ -39,8 +39,9 @@ pub(crate) struct Parsed {
     /// The directory as it was given; `path.root` in expressions.
     pub(crate) dir: PathBuf,
     pub(crate) files: Vec<ParsedFile>,
-    /// `*.auto.pkrvars.hcl`, then `*.auto.pkrvars.json`.
-    pub(crate) auto_var_files: Vec<PathBuf>,
+    /// `*.auto.pkrvars.hcl`, then `*.auto.pkrvars.json`: where they are read
+    /// from and what they are called.
+    pub(crate) auto_var_files: Vec<(PathBuf, PathBuf)>,
     pub(crate) references: Vec<Reference>,
 }
 
@@ -118,6 +119,13 @@ impl Template {
     /// Errors of all files are returned together.
     pub fn load(path: &Path) -> Result<Self, Vec<Diagnostic>> {
         load::load(path)
+    }
+
+    /// Like [`Template::load`], for a template that is known under another path
+    /// than the one it is read from: messages and `path.root` say `shown`, and
+    /// file functions find it there, seen from [`Inputs::cwd`].
+    pub fn load_as(path: &Path, shown: &Path) -> Result<Self, Vec<Diagnostic>> {
+        load::load_as(path, shown)
     }
 
     /// Parses texts as if they were the files of `dir`; for tests and editors.

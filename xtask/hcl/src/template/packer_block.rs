@@ -81,7 +81,11 @@ impl Session<'_> {
                 "A plugin requirement is an object:\n{name} = {{\n  source  = \
                  \"github.com/hashicorp/{name}\"\n  version = \">= 1.0.0\"\n}}"
             );
-            return self.error(source, range, "Invalid plugin requirement", detail);
+            let summary = match value.ty().is_primitive() {
+                true => "Invalid plugin requirement",
+                false => "Invalid required_plugins syntax",
+            };
+            return self.error(source, range, summary, detail);
         }
         let mut text =
             |part: &str, missing: &str, invalid: &str| match value.get(part).map(Value::as_str) {

@@ -1,11 +1,12 @@
 //! Provisioners and post-processors of a build.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::body::{Attribute, Body};
 use crate::diagnostic::Diagnostic;
 use crate::eval::Scope;
-use crate::evaluated::{PostProcessor, Provisioner};
+use crate::evaluated::{PostProcessor, Provisioner, StepName};
 use crate::source::{Range, Source, Span};
 use crate::syntax::ast;
 use crate::template::dynamic::{Expanded, Iterators};
@@ -50,6 +51,15 @@ pub(super) struct Steps<'a> {
 }
 
 impl Step<'_> {
+    /// What it is called; a name that is not a string has been complained about.
+    pub(super) fn declared(&self) -> StepName {
+        StepName {
+            step_type: self.step_type.to_string(),
+            name: self.options.string("name").unwrap_or_default(),
+            span: Span::new(self.source, self.header),
+        }
+    }
+
     /// Whether `only` and `except` let this source through.
     pub(super) fn runs_for(&self, id: &str) -> bool {
         let listed = |names: &[String]| names.iter().any(|name| name == id);
@@ -123,7 +133,7 @@ impl<'a> Session<'a> {
         let only = self.take(evaluated.strings("only")).unwrap_or_default();
         let except = self.take(evaluated.strings("except")).unwrap_or_default();
         if !only.is_empty() && !except.is_empty() {
-            let summary = "Only one of 'only' or 'except' may be specified";
+            let summary = "only one of 'only' or 'except' may be specified";
             self.error(source, block.header, summary, "Remove one of them.");
         }
         Some(Step {
@@ -166,13 +176,24 @@ impl<'a> Session<'a> {
         Some(Provisioner {
             provisioner_type: step.step_type.to_string(),
             name: self.take(options.string("name")),
-            pause_before: self.take(options.duration("pause_before")).unwrap_or_default(),
-            timeout: self.take(options.duration("timeout")).unwrap_or_default(),
+            pause_before: self.duration(options, "pause_before"),
+            timeout: self.duration(options, "timeout"),
             max_retries,
             continue_on_error: self.take(options.bool("continue_on_error")).unwrap_or(false),
             body,
             span: Span::new(step.source, step.header),
         })
+    }
+
+    fn duration(&mut self, options: &Body, name: &str) -> Duration {
+        match options.duration(name) {
+            Ok(duration) => duration.unwrap_or_default(),
+            Err(problem) => {
+                let summary = format!("Failed to parse {name} duration");
+                self.problems.push(Diagnostic { summary, ..problem });
+                Duration::ZERO
+            }
+        }
     }
 
     /// `override = { NAME = { option = value } }` replaces options for one source.

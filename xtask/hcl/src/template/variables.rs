@@ -192,8 +192,9 @@ impl<'a> Session<'a> {
         let condition = &block.body.attribute("condition")?.expr;
         self.check_condition(source, name, condition);
         let message = message.and_then(|text| text.as_str().map(str::to_owned));
-        let expr = &block.body.attribute("error_message")?.expr;
-        self.check_message(source, message.as_deref().unwrap_or(""), expr.range);
+        if let (Some(message), Some(found)) = (&message, block.body.attribute("error_message")) {
+            self.check_message(source, message, found.expr.range);
+        }
         if self.problems.len() > before {
             return None;
         }
