@@ -66,7 +66,7 @@ fn bootstrapped(
     store: &Store,
     context: &Context<'_>,
 ) -> Result<Ready> {
-    let recipe = Recipe::read(&repo.root.join(&target.image).join("bootstrap"))
+    let recipe = Recipe::read(&repo.root.join(&target.image))
         .with_context(|| format!("{} has no bootstrap recipe", target.image))?;
     let wanted = Wanted {
         image: &target.image,
