@@ -156,7 +156,7 @@ impl Resolver {
         let evaluated = template::evaluate(template, &dir, &values)
             .map_err(|d| diagnose::findings(&self.root, &d))?;
         let shown = dir.strip_prefix(&self.root).unwrap_or(&dir);
-        let source = template::source(&evaluated, shown).map_err(|f| vec![f])?.clone();
+        let source = template::source(&evaluated, shown).map_err(|f| vec![*f])?.clone();
         let warnings = diagnose::findings(&self.root, &evaluated.warnings);
         let plan = self.plan(target, variables, &evaluated, &source)?;
         Ok(Resolved { plan, evaluated, source, warnings })

@@ -1,5 +1,7 @@
 //! What people type and what they see: exact output and exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::process::{Command, Output};
 
 /// The binary on the fixture catalog, unless the arguments name another tree.

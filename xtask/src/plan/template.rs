@@ -67,7 +67,7 @@ fn environment() -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// None or several: rule SRC001.
-pub fn source<'e>(evaluated: &'e Evaluated, dir: &Path) -> Result<&'e BuildSource, Finding> {
+pub fn source<'e>(evaluated: &'e Evaluated, dir: &Path) -> Result<&'e BuildSource, Box<Finding>> {
     let all: Vec<&BuildSource> = evaluated
         .builds
         .iter()
@@ -76,12 +76,14 @@ pub fn source<'e>(evaluated: &'e Evaluated, dir: &Path) -> Result<&'e BuildSourc
         .collect();
     match all.as_slice() {
         [one] => Ok(one),
-        [] => Err(Finding::error("SRC001", Place::file(dir), "no build uses a qemu source")),
+        [] => {
+            Err(Box::new(Finding::error("SRC001", Place::file(dir), "no build uses a qemu source")))
+        }
         several => {
             let names: Vec<String> = several.iter().map(|s| s.id()).collect();
             let message = format!("{} qemu sources are built: {}", several.len(), names.join(", "));
-            Err(Finding::error("SRC001", Place::file(dir), message)
-                .help("a target is one disk: select the source by a variable"))
+            let finding = Finding::error("SRC001", Place::file(dir), message);
+            Err(Box::new(finding.help("a target is one disk: select the source by a variable")))
         }
     }
 }
