@@ -1,5 +1,5 @@
 #!/bin/bash
-# GRUB defaults, a generic initramfs made exactly once, locale and time zone.
+# GRUB defaults, SSH, locale and time zone, a generic initramfs made at most once.
 # shellcheck source=lib.sh disable=SC1091
 . /var/lib/image-build/lib.sh
 
@@ -18,6 +18,21 @@ amd64) printf 'GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200"\n' ;;
 arm64) printf 'GRUB_CMDLINE_LINUX=""\n' ;; # the firmware's SPCR table names the console
 esac >>/etc/default/grub.d/40-image.cfg
 rm -f /etc/default/grub.d/10_serial.cfg /etc/default/grub.d/15_timeout.cfg
+
+say "SSH with keys only"
+# As in Debian's own cloud images. The build's own 00-image-build.conf still wins;
+# cloud-init writes 50-cloud-init.conf where a user asks for passwords.
+if [ "$RELEASE" -ge 12 ]; then
+  printf 'PasswordAuthentication no\n' >/etc/ssh/sshd_config.d/60-image.conf
+else
+  # Its cloud-init edits the file itself. In Debian 10 the original is set aside.
+  for file in /etc/ssh/sshd_config.image-build /etc/ssh/sshd_config; do
+    if [ -e "$file" ]; then
+      sed -i -E 's/^#?PasswordAuthentication .*/PasswordAuthentication no/' "$file"
+      break
+    fi
+  done
+fi
 
 say "Locale $LOCALE, time zone $TIMEZONE"
 [ -e "/usr/share/zoneinfo/$TIMEZONE" ] || die "unknown time zone $TIMEZONE"
