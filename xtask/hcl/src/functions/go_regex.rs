@@ -53,6 +53,8 @@ struct Parser<'a> {
     pattern: &'a str,
     position: usize,
     output: String,
+    /// Flags that were read; a repetition may come before they count.
+    flags: String,
     groups: Vec<Option<String>>,
     depth: usize,
     /// Whether there is something that a repetition can apply to.
@@ -74,7 +76,7 @@ impl<'a> Parser<'a> {
                 ')' => self.close()?,
                 '|' => {
                     self.position += 1;
-                    self.output.push('|');
+                    self.write("|");
                     self.repeatable = false;
                 }
                 '^' | '$' | '.' => {
@@ -101,8 +103,14 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn atom(&mut self, text: &str) {
+    /// Writes what flags apply to.
+    fn write(&mut self, text: &str) {
+        self.output.push_str(&std::mem::take(&mut self.flags));
         self.output.push_str(text);
+    }
+
+    fn atom(&mut self, text: &str) {
+        self.write(text);
         self.repeatable = true;
     }
 
@@ -146,7 +154,7 @@ impl<'a> Parser<'a> {
 
     fn begin_group(&mut self, text: &str, consumed: usize) {
         self.position += consumed;
-        self.output.push_str(text);
+        self.write(text);
         self.depth += 1;
         self.repeatable = false;
     }
@@ -167,7 +175,7 @@ impl<'a> Parser<'a> {
                     } else {
                         self.position += end;
                         // Rust does not know empty flags.
-                        self.output.push_str(if text == "(?)" { "" } else { text });
+                        self.flags.push_str(if text == "(?)" { "" } else { text });
                     }
                     return Ok(());
                 }
@@ -177,7 +185,7 @@ impl<'a> Parser<'a> {
                 }
             }
         }
-        Err(PatternError::new("missing closing )", self.pattern))
+        Err(PatternError::new("invalid or unsupported Perl syntax", rest))
     }
 
     /// A repetition operator that is `length` bytes long.
@@ -308,10 +316,10 @@ mod tests {
     fn wrong_patterns_are_errors() {
         for (pattern, code, expression) in [
             ("a\\", "trailing backslash at end of expression", ""),
-            ("(?", "missing closing )", "(?"),
+            ("(?", "invalid or unsupported Perl syntax", "(?"),
             ("(?P<n", "invalid named capture", "(?P<n"),
             ("(?P<a b>x)", "invalid named capture", "(?P<a b>"),
-            ("(?i", "missing closing )", "(?i"),
+            ("(?i", "invalid or unsupported Perl syntax", "(?i"),
             ("(?i-:a)", "invalid or unsupported Perl syntax", "(?i-:"),
             ("a+*", "invalid nested repetition operator", "+*"),
             ("(|*)", "missing argument to repetition operator", "*"),

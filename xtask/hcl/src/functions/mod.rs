@@ -19,6 +19,7 @@ mod format;
 mod glob;
 mod go_class;
 mod go_regex;
+mod ieee;
 mod json;
 mod json_read;
 mod mapping;

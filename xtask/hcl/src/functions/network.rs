@@ -201,6 +201,12 @@ fn next_subnet(
             "would extend prefix to {prefix} bits, which is too long for an {family} address"
         ));
     }
+    if network.is_mapped() {
+        // Packer mixes up both lengths of the address and finds no space.
+        return Err(format!(
+            "not enough remaining address space for a subnet with a prefix of {prefix} bits after <nil>"
+        ));
+    }
     let sized = |address: u128| {
         let subnet = Network { address, prefix, ..network };
         Network { address: address & subnet.mask(), ..subnet }

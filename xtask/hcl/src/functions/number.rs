@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use num_bigint::BigUint;
 
 use super::args::{Outcome, any, at, elements, num, number, text, whole};
+use super::ieee;
 use crate::convert::convert;
 use crate::function::{Function, FunctionError, Kind, Returns};
 use crate::number::Number;
@@ -57,7 +58,10 @@ pub(super) static LOG: Function = Function {
     params: &[number("num"), number("base")],
     ..numeric("log", |_, args, _| {
         let (value, base) = (float(args, 0)?, float(args, 1)?);
-        from_float(value.ln() / base.ln(), "the logarithm of these numbers is not a number")
+        from_float(
+            ieee::ln(value) / ieee::ln(base),
+            "the logarithm of these numbers is not a number",
+        )
     })
 };
 
@@ -65,7 +69,7 @@ pub(super) static POW: Function = Function {
     params: &[number("num"), number("power")],
     ..numeric("pow", |_, args, _| {
         let (value, power) = (float(args, 0)?, float(args, 1)?);
-        from_float(value.powf(power), "a root of a negative number is not a number")
+        from_float(ieee::pow(value, power), "a root of a negative number is not a number")
     })
 };
 

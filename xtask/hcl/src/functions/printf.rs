@@ -264,7 +264,12 @@ impl Verb<'_> {
             (true, "") => "+",
             (_, sign) => sign,
         };
-        self.aligned(sign, &digits, !number.is_infinite())
+        if self.has('0') && !number.is_infinite() {
+            // Unlike for integers, zeros win over alignment to the left.
+            let missing = self.width.unwrap_or(0).saturating_sub(sign.len() + digits.len());
+            return format!("{sign}{}{digits}", "0".repeat(missing));
+        }
+        self.aligned(sign, &digits, false)
     }
 
     /// Head and body in the width: zeros go between them, spaces around.
