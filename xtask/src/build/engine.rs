@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use super::report::Reporter;
 use super::run::Settings;
 use crate::engine::decode;
+use crate::engine::error::{EngineError, Kind};
 use crate::engine::events::{Event, Events};
 use crate::engine::host::{QemuHost, WorkPaths};
 use crate::engine::run::{self, Job};
@@ -114,6 +115,8 @@ pub struct Request<'a> {
     pub settings: &'a Settings,
     /// Who is told.
     pub reporter: &'a Reporter,
+    /// Where logs and screenshots will be after a failure.
+    pub evidence: &'a Path,
 }
 
 /// What the VM left.
@@ -148,14 +151,28 @@ fn builtin(request: &Request<'_>) -> Result<Outcome> {
         },
     };
     let result = run::run(&job, &Said(request.reporter), &CancelToken::global());
-    let disk = result.map_err(|error| match error.is_interrupted() {
-        true => Coded { exit: Exit::Interrupted, message: "interrupted".into() }.into(),
-        false => anyhow::Error::msg(error.to_string()),
-    })?;
+    let disk = result.map_err(|error| failure(*error, request.evidence))?;
     let path = disk.disks.first().cloned();
     let path = path.ok_or_else(|| anyhow::anyhow!("the build left no disk"))?;
     let timings = disk.timings.iter().map(|(p, d)| (p.name().to_owned(), *d)).collect();
     Ok(Outcome { path, timings })
+}
+
+/// The error with its files under the names they are kept by.
+fn failure(mut error: EngineError, evidence: &Path) -> anyhow::Error {
+    for file in [&mut error.serial_log, &mut error.screenshot].into_iter().flatten() {
+        if let Some(name) = file.file_name() {
+            *file = evidence.join(name);
+        }
+    }
+    let exit = match error.trouble.kind {
+        Kind::Interrupted => Exit::Interrupted,
+        Kind::Template => Exit::Usage,
+        Kind::Host => Exit::HostNotReady,
+        Kind::Guest => Exit::Failed,
+    };
+    let message = if exit == Exit::Interrupted { "interrupted".into() } else { error.to_string() };
+    Coded { exit, message }.into()
 }
 
 /// Engine events as progress lines.

@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result};
 
 /// Kept from the build before, for `remote rollback`.
 const PREVIOUS: &str = "previous";
+/// Logs, screenshots and a rejected artifact of a failed build.
+pub const FAILED: &str = "failed";
 /// Where a build collects its results until they are complete.
 const STAGING: &str = ".new";
 
@@ -73,7 +75,7 @@ impl Output {
     /// # Errors
     /// A rename fails.
     pub fn keep_evidence(&self) -> Result<PathBuf> {
-        let failed = self.dir.join("failed");
+        let failed = self.dir.join(FAILED);
         remove_all(&failed)?;
         let staging = self.dir.join(STAGING);
         if staging.is_dir() {

@@ -90,12 +90,22 @@ pub fn build(
     }
     let job = Job { repo, target, settings, reporter: &reporter, output: &output, ready: &ready };
     let result = job.run(preparation, &print, &mut phases);
-    if result.is_err() && output.dir().join(".new").is_dir() {
+    if result.is_err() {
         let failed = output.keep_evidence()?;
-        reporter.say(&format!("evidence in {}", repo.show(&failed)));
+        if failed.is_dir() {
+            reporter.say(&format!("evidence in {}", repo.show(&failed)));
+        }
+        tidy(repo, target)?;
     }
     let manifest = result?;
     Ok(Outcome::Built { manifest, times: phases.summary() })
+}
+
+/// Removes the disks of a failed build, unless its VM was kept and uses them.
+fn tidy(repo: &Repo, target: &Target) -> Result<()> {
+    let work = Place::work_dir(&repo.out, &target.id);
+    let kept = WorkPaths::at(&work, &repo.root).kept();
+    if kept.exists() { Ok(()) } else { remove(&work) }
 }
 
 fn usage(findings: Vec<Finding>) -> anyhow::Error {
@@ -210,6 +220,7 @@ impl Job<'_> {
             paths: paths.clone(),
             settings: self.settings,
             reporter: self.reporter,
+            evidence: &self.output.dir().join(super::output::FAILED),
         });
         keep_logs(&paths.logs, staging)?;
         result
