@@ -120,7 +120,7 @@ fn firmware(host: &Host, needs: &Needs, want: &FirmwareNeed) -> Option<Problem> 
         raw_only: needs.packer,
     };
     let error = choose(&host.firmware, wanted).err()?;
-    let fix = format!("{SETUP} --arch {}, or --firmware CODE:VARS", needs.arch);
+    let fix = format!("{SETUP} --arch {}, or --firmware CODE,VARS", needs.arch);
     Some(Problem::bad(error.to_string(), &fix))
 }
 

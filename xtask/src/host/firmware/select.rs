@@ -135,7 +135,7 @@ fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
     glob.get(g..).is_some_and(|rest| rest.iter().all(|&c| c == b'*'))
 }
 
-/// Firmware that the user named: a descriptor (`*.json`) or `CODE:VARS`.
+/// Firmware that the user named: a descriptor (`*.json`) or `CODE,VARS` (`:` does as well).
 ///
 /// # Errors
 /// Says what is wrong with the files; an override is checked like a descriptor.
@@ -149,9 +149,9 @@ pub fn from_override(value: &str, arch: Arch) -> Result<Firmware, String> {
         };
     }
     let (code, vars) = value
-        .split_once(':')
+        .split_once([',', ':'])
         .filter(|(code, vars)| !code.is_empty() && !vars.is_empty())
-        .ok_or_else(|| wrong("give it as CODE:VARS or as a descriptor's .json".into()))?;
+        .ok_or_else(|| wrong("give it as CODE,VARS or as a descriptor's .json".into()))?;
     let file = |path: &str| FlashFile { path: path.into(), format: FlashFormat::Raw, size: 0 };
     let mut firmware = Firmware {
         source: code.into(),

@@ -188,7 +188,7 @@ fn overrides_are_checked_like_descriptors() {
     let flash64 = file("f64", 64 << 20);
     let pick = |value: String, arch| from_override(&value, arch).map(|f| f.code.size);
 
-    assert_eq!(pick(format!("{code4}:{vars4}"), Arch::Amd64), Ok(3_653_632));
+    assert_eq!(pick(format!("{code4},{vars4}"), Arch::Amd64), Ok(3_653_632));
     assert_eq!(pick(format!("{flash64}:{flash64}"), Arch::Arm64), Ok(64 << 20));
     for (value, arch, reason) in [
         (format!("{code4}:{vars2}"), Arch::Amd64, "not of one build"),
@@ -196,8 +196,8 @@ fn overrides_are_checked_like_descriptors() {
         (format!("{flash64}:{vars4}"), Arch::Amd64, "at most"),
         (format!("{code4}:{vars4}"), Arch::Arm64, "67108864 bytes only"),
         (format!("{code4}:/nonexistent"), Arch::Amd64, "VARS file /nonexistent cannot be read"),
-        (code4.clone(), Arch::Amd64, "CODE:VARS"),
-        (format!("{code4}:"), Arch::Amd64, "CODE:VARS"),
+        (code4.clone(), Arch::Amd64, "CODE,VARS"),
+        (format!("{code4}:"), Arch::Amd64, "CODE,VARS"),
         ("/nonexistent.json".into(), Arch::Amd64, "cannot be read"),
     ] {
         let error = pick(value, arch).unwrap_err();
