@@ -205,7 +205,7 @@ fn check_host(plan: &Plan) -> Result<(), MediaError> {
     if plan.mode == Mode::Unshare {
         tools.push("newuidmap");
     }
-    let missing: Vec<_> = tools.into_iter().filter(|tool| cmd::which(tool).is_none()).collect();
+    let missing: Vec<_> = tools.into_iter().filter(|tool| run::find_tool(tool).is_none()).collect();
     let mut problems = Vec::new();
     if !missing.is_empty() {
         let mut packages: Vec<_> =

@@ -1,5 +1,6 @@
 //! Carries out a [`Plan`].
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -54,9 +55,10 @@ impl Job<'_> {
     }
 
     fn cmd(&self, tool: &str, purpose: &str) -> Cmd {
-        Cmd::new(tool, purpose)
+        Cmd::new(find_tool(tool).unwrap_or_else(|| tool.into()), purpose)
             .cwd(self.work)
             .env("LC_ALL", "C.UTF-8")
+            .env("PATH", search_path())
             .timeout(LOCAL_TIMEOUT)
             .log(self.log)
             .cancel(&self.ctx.cancel)
@@ -210,6 +212,24 @@ const fn install_hint(mode: Mode) -> &'static str {
             "check the mirror and its signing keyring (package debian-archive-keyring, or --keyring)"
         }
     }
+}
+
+/// Where administration programs are. Debian leaves them out of a user's PATH,
+/// but mke2fs and sfdisk work on a user's files just as well.
+const SBIN: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// PATH with the directories above behind it.
+fn search_path() -> OsString {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let all = std::env::split_paths(&own).chain(SBIN.iter().map(PathBuf::from));
+    // Fails only for a directory with a colon in its name, which PATH cannot hold.
+    std::env::join_paths(all).unwrap_or(own)
+}
+
+/// Like `which`, with the directories above.
+pub(super) fn find_tool(tool: &str) -> Option<PathBuf> {
+    let sbin = || SBIN.iter().find_map(|dir| crate::cmd::which(Path::new(dir).join(tool)));
+    crate::cmd::which(tool).or_else(sbin)
 }
 
 /// apt's proxies on this host: mmdebstrap's apt reads a configuration of its own.
