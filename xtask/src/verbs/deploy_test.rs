@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long, value_enum)]
     arch: Option<Arch>,
     /// Longest time of the deployment, and of the boot, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MINUTES", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     /// Text for people, JSON for programs
     #[arg(long, value_enum, default_value_t)]
