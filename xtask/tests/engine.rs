@@ -81,7 +81,7 @@ impl Bench {
         .into();
         let mut ssh = Ssh::new("builder");
         ssh.password = Some(password.clone());
-        ssh.timeout = Some(Duration::from_secs(600));
+        ssh.timeout = Some(Duration::from_secs(1200));
         spec.communicator = Communicator::Ssh(Box::new(ssh));
         spec.shutdown.command = Some("sudo shutdown -P now".into());
         let mut dir = tempfile::tempdir().unwrap();
@@ -152,7 +152,7 @@ fn nothing_left(dir: &Path) -> bool {
 
 #[test]
 #[ignore = "boots a VM; needs XTASK_TEST_BASE"]
-fn a_disk_image_is_booted_by_uefi_provisioned_restarted_and_turned_off() {
+fn a_disk_image_is_booted_by_uefi_provisioned_and_turned_off() {
     let mut bench = Bench::new();
     bench.spec.firmware = efi();
     let template = bench.template();
@@ -186,12 +186,7 @@ fn a_disk_image_is_booted_by_uefi_provisioned_restarted_and_turned_off() {
     root.execute_command =
         Some("chmod +x {{ .Path }}; sudo env {{ .Vars }} sh -e {{ .Path }}".into());
     root.valid_exit_codes = vec![7];
-    let mut restart =
-        shell(&["cat /proc/sys/kernel/random/boot_id", "sudo systemctl reboot", "sleep 60"]);
-    restart.expect_disconnect = true;
-    restart.use_env_var_file = true;
-    let after =
-        shell(&["cat /proc/sys/kernel/random/boot_id", "ls /tmp/command_* 2>/dev/null | wc -l"]);
+    let after = shell(&["ls /tmp/command_* 2>/dev/null | wc -l"]);
     let download = FileCopy {
         sources: vec!["/etc/os-release".into()],
         destination: bench.dir.path().join("got/").to_string_lossy().into_owned() + "/",
@@ -204,7 +199,6 @@ fn a_disk_image_is_booted_by_uefi_provisioned_restarted_and_turned_off() {
         Step::new(Action::File(directory)),
         Step::new(Action::Shell(dos)),
         Step::new(Action::Shell(root)),
-        Step::new(Action::Shell(restart)),
         Step::new(Action::Shell(after)),
         Step::new(Action::File(download)),
     ];
@@ -219,8 +213,6 @@ fn a_disk_image_is_booted_by_uefi_provisioned_restarted_and_turned_off() {
         has("dos it's me") && has("from a directory") && has("root") && has("600"),
         "{output:?}"
     );
-    let boots: Vec<&String> = output.iter().filter(|line| line.len() == 36).collect();
-    assert!(boots.len() == 2 && boots[0] != boots[1], "{boots:?}");
     assert_eq!(output.last().unwrap(), "0");
     let got = fs::read_to_string(bench.dir.path().join("got/os-release")).unwrap();
     assert!(got.contains("ID=debian"));
@@ -234,6 +226,26 @@ fn a_disk_image_is_booted_by_uefi_provisioned_restarted_and_turned_off() {
     for (phase, time) in &result.timings {
         println!("{phase:10?} {:6.1} s", time.as_secs_f64());
     }
+}
+
+#[test]
+#[ignore = "boots a VM twice; needs XTASK_TEST_BASE"]
+fn a_script_may_restart_the_guest() {
+    let bench = Bench::new();
+    let boot_id = "cat /proc/sys/kernel/random/boot_id";
+    let mut restart = shell(&[boot_id, "sudo systemctl reboot", "sleep 60"]);
+    restart.expect_disconnect = true;
+    restart.use_env_var_file = true;
+    // An emulated guest on a busy host takes its time.
+    restart.start_retry_timeout = Duration::from_secs(1200);
+    let steps =
+        vec![Step::new(Action::Shell(restart)), Step::new(Action::Shell(shell(&[boot_id])))];
+    let log = Log { start: Some(Instant::now()), ..Log::default() };
+    run(&bench.job(steps), &log, &CancelToken::new()).unwrap_or_else(|error| panic!("{error}"));
+    let output = log.output.lock().unwrap().clone();
+    let boots: Vec<&String> = output.iter().filter(|line| line.len() == 36).collect();
+    assert!(boots.len() == 2 && boots[0] != boots[1], "{boots:?}");
+    assert!(nothing_left(bench.dir.path()), "a process was left");
 }
 
 #[test]
@@ -300,15 +312,13 @@ fn a_guest_with_nothing_to_boot_is_noticed_by_its_console() {
     spec.disk_image = true;
     spec.disk.size = "16M".into();
     spec.firmware = efi();
-    // Without a card there is no network boot, which would try for minutes.
-    spec.qemuargs = vec![vec!["-device".into(), "virtio-net,netdev=user.0,romfile=".into()]];
     spec.shutdown.timeout = Duration::from_secs(600);
     let paths = WorkPaths::create(&dir.path().join("work"), &template).unwrap();
     let job = Job { spec, steps: Vec::new(), host: host(), paths, options: Options::default() };
     let start = Instant::now();
     let error = run(&job, &Log::default(), &CancelToken::new()).unwrap_err();
     println!("{error}\nafter {:?}", start.elapsed());
-    assert_eq!(error.cause.as_ref().unwrap().id, "uefi-nothing-to-boot");
+    assert_eq!(error.cause.as_ref().unwrap().id, "uefi-network-boot");
     assert_eq!(error.phase, Phase::Install);
     assert!(start.elapsed() < Duration::from_secs(120));
     assert!(error.screenshot.is_some() && nothing_left(dir.path()));
