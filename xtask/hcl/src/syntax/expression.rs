@@ -8,9 +8,6 @@ use crate::syntax::token::{Token, TokenKind};
 use crate::types::Type;
 use crate::value::{Str, Value};
 
-/// Number of precedence levels of infix operators.
-const LEVELS: u8 = 6;
-
 /// Precedence level (0 binds weakest) and meaning of an infix operator.
 fn infix(kind: TokenKind) -> Option<(u8, BinaryOp)> {
     Some(match kind {
@@ -76,23 +73,21 @@ impl Parser<'_> {
         self.node(range, ExprKind::Conditional(Box::new(parts)))
     }
 
-    /// Infix operators of at least this precedence, left to right.
-    fn operators(&mut self, level: u8) -> Parsed<Expr> {
-        if level == LEVELS {
-            return self.term_with_traversal();
-        }
-        let mut left = self.operators(level + 1)?;
-        while let Some((found, op)) = infix(self.peek().kind) {
-            if found != level {
-                break;
-            }
+    /// Operands joined by infix operators of at least this precedence, left to
+    /// right.
+    fn operators(&mut self, least: u8) -> Parsed<Expr> {
+        let mut left = self.term_with_traversal()?;
+        while let Some((level, op)) = infix(self.peek().kind).filter(|(level, _)| *level >= least) {
             self.read();
             let right = self.operators(level + 1)?;
-            let range = left.range.to(right.range);
-            let kind = ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) };
-            left = self.node(range, kind)?;
+            left = self.binary(op, left, right)?;
         }
         Ok(left)
+    }
+
+    fn binary(&mut self, op: BinaryOp, left: Expr, right: Expr) -> Parsed<Expr> {
+        let range = left.range.to(right.range);
+        self.node(range, ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) })
     }
 
     fn term_with_traversal(&mut self) -> Parsed<Expr> {
