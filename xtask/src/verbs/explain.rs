@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::{Context, print};
+use crate::contract;
 use crate::exit::{Coded, Exit};
 use crate::finding::suggest;
 use crate::rules::{RULES, find};
@@ -23,18 +24,27 @@ pub struct Args {
 pub fn run(args: &Args, _: &Context) -> Result<Exit> {
     match &args.id {
         None => {
-            print(&RULES.iter().map(|r| format!("{}  {}\n", r.id, r.title)).collect::<String>())?
+            let all = RULES.iter().map(|r| (r.id, r.title));
+            let all = all.chain(contract::RULES.iter().map(|r| (r.id, r.title)));
+            print(&all.map(|(id, title)| format!("{id}  {title}\n")).collect::<String>())?
         }
         Some(id) => match find(id) {
             Some(rule) => print(&format!("{}: {}\n\nWhy: {}\n", rule.id, rule.title, rule.why))?,
-            None => return Err(unknown(id)),
+            None => print(&of_contract(id)?)?,
         },
     }
     Ok(Exit::Ok)
 }
 
+/// Rules about artifacts also say what to do: there is no line to point at.
+fn of_contract(id: &str) -> Result<String> {
+    let rule = contract::find(id).ok_or_else(|| unknown(id))?;
+    Ok(format!("{}: {}\n\nWhy: {}\nFix: {}\n", rule.id, rule.title, rule.why, rule.fix))
+}
+
 fn unknown(id: &str) -> anyhow::Error {
-    let hint = suggest(id, RULES.iter().map(|r| r.id)).map_or_else(
+    let ids = RULES.iter().map(|r| r.id).chain(contract::RULES.iter().map(|r| r.id));
+    let hint = suggest(id, ids).map_or_else(
         || "`cargo xtask explain` lists all".into(),
         |near| format!("did you mean {near}?"),
     );

@@ -12,13 +12,14 @@ use disk_image::policy::Kind;
 use serde::Serialize;
 use serde_json::json;
 
-use super::pack::{KindArg, coded, hex};
+use super::pack::{KindArg, coded};
 use super::{Context, print};
 use crate::catalog::{Catalog, Target};
 use crate::cli::Format;
 use crate::contract::{self, Expectations, Verdict};
 use crate::exit::{Coded, Exit};
 use crate::finding::suggest;
+use crate::plan::fingerprint::hex;
 use crate::signal::CancelToken;
 use crate::table;
 

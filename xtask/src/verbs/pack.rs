@@ -18,6 +18,7 @@ use super::{Context, print};
 use crate::catalog::Target;
 use crate::contract::{self, Expectations, Verdict};
 use crate::exit::{Coded, Exit};
+use crate::plan::fingerprint::hex;
 use crate::signal::CancelToken;
 use crate::table;
 
@@ -290,12 +291,6 @@ fn report(checked: &Checked, time: Duration) -> Result<Exit> {
         eprintln!("error: it would not deploy; `cargo xtask explain ID` says why a rule matters");
     }
     Ok(if ok { Exit::Ok } else { Exit::Failed })
-}
-
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn suffixed(path: &Path, suffix: &str) -> PathBuf {
