@@ -134,9 +134,24 @@ pub struct Build {
     pub description: String,
     /// The sources it builds.
     pub sources: Vec<BuildSource>,
+    /// Its provisioners, whichever sources they run for.
+    pub provisioners: Vec<StepName>,
+    /// Its chains of post-processors, whichever sources they run for.
+    pub post_processors: Vec<Vec<StepName>>,
     /// The `hcp_packer_registry` block, if any.
     pub hcp_registry: Option<Body>,
     /// The word `build`.
+    pub span: Span,
+}
+
+/// A provisioner or post-processor as it is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepName {
+    /// Type, such as `shell`.
+    pub step_type: String,
+    /// Optional name.
+    pub name: Option<String>,
+    /// Type and labels.
     pub span: Span,
 }
 
@@ -220,6 +235,16 @@ pub struct Reference {
     pub name: String,
     /// The whole reference.
     pub span: Span,
+}
+
+impl StepName {
+    /// `type`, or `type.name` if it has a name.
+    pub fn id(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{}.{name}", self.step_type),
+            None => self.step_type.clone(),
+        }
+    }
 }
 
 impl BuildSource {

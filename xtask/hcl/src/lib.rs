@@ -5,6 +5,7 @@
 //! [`function::Function`].
 
 pub mod body;
+pub mod context;
 pub mod convert;
 pub mod decimal;
 pub mod diagnostic;
@@ -19,6 +20,7 @@ pub mod json;
 mod json_vars;
 pub mod mismatch;
 pub mod number;
+mod number_order;
 pub mod quote;
 mod set_order;
 pub mod source;

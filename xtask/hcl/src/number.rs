@@ -326,43 +326,6 @@ impl Number {
         Some(self.sub(&product)?.with_precision(self.precision))
     }
 
-    /// Numeric order; `-0` equals `0`.
-    pub fn compare(&self, other: &Self) -> Ordering {
-        match (self.sign(), other.sign()) {
-            (a, b) if a != b => a.cmp(&b),
-            (0, _) => Ordering::Equal,
-            (sign, _) => {
-                let order = self.compare_magnitude(other);
-                if sign < 0 { order.reverse() } else { order }
-            }
-        }
-    }
-
-    /// -1, 0 or 1.
-    pub fn sign(&self) -> i8 {
-        match (&self.form, self.negative) {
-            (Form::Zero, _) => 0,
-            (_, true) => -1,
-            (_, false) => 1,
-        }
-    }
-
-    fn compare_magnitude(&self, other: &Self) -> Ordering {
-        match (&self.form, &other.form) {
-            (Form::Infinite, Form::Infinite) => Ordering::Equal,
-            (Form::Infinite, _) => Ordering::Greater,
-            (_, Form::Infinite) => Ordering::Less,
-            (
-                Form::Finite { mantissa: a, exponent: ea },
-                Form::Finite { mantissa: b, exponent: eb },
-            ) => {
-                let low = *ea.min(eb);
-                (a << ea.abs_diff(low)).cmp(&(b << eb.abs_diff(low)))
-            }
-            (Form::Zero, _) | (_, Form::Zero) => Ordering::Equal,
-        }
-    }
-
     /// Equality as cty defines it: both print the same, and `-0` equals `0`.
     pub fn equals(&self, other: &Self) -> bool {
         if self.negative == other.negative

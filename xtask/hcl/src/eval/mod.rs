@@ -8,6 +8,8 @@ mod call;
 mod conditional;
 mod loops;
 mod operators;
+mod special;
+mod templatefile;
 pub(crate) mod type_expr;
 
 use std::sync::Arc;

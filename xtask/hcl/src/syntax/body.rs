@@ -3,7 +3,7 @@
 use crate::source::{Range, Span};
 use crate::syntax::ast::{Attribute, Block, Body};
 use crate::syntax::literal::label_text;
-use crate::syntax::parser::{Parsed, Parser};
+use crate::syntax::parser::{Failed, Parsed, Parser};
 use crate::syntax::token::{Token, TokenKind};
 use crate::value::Str;
 
@@ -33,6 +33,7 @@ impl Parser<'_> {
 
     /// Arguments and blocks up to a closing brace or the end.
     fn items(&mut self, body: &mut Body) {
+        let mut failed = false;
         loop {
             match self.peek().kind {
                 TokenKind::Newline => {
@@ -40,12 +41,15 @@ impl Parser<'_> {
                 }
                 TokenKind::End | TokenKind::CloseBrace => return,
                 _ => {
-                    let before = self.progress();
-                    if self.item(body).is_err() {
-                        self.skip_item();
+                    let (start, known) = (self.progress(), self.problems.len());
+                    let begins = self.at(TokenKind::Ident);
+                    let again = std::mem::replace(&mut failed, self.item(body).is_err());
+                    if failed {
+                        self.skip_item(start);
                     }
-                    if self.progress() == before {
-                        self.read();
+                    // The rest of a broken argument is no argument of its own.
+                    if failed && again && !begins {
+                        self.problems.truncate(known);
                     }
                 }
             }
@@ -152,13 +156,18 @@ impl Parser<'_> {
         let labels = self.labels(&mut header)?;
         let open = self.read();
         let mut body = Body::default();
+        let known = self.problems.len();
         match self.peek().kind {
             TokenKind::Newline | TokenKind::End | TokenKind::CloseBrace => {
                 self.items(&mut body);
                 body.end = self.peek().range;
+                // A mistake inside is the likely reason for a missing brace.
+                if self.problems.len() > known && !self.at(TokenKind::CloseBrace) {
+                    return Err(Failed);
+                }
                 self.close_block(open.range)?;
             }
-            _ => self.single_line_body(&mut body)?,
+            _ => self.single_line_body(&mut body, open.range)?,
         }
         let block_type = self.text(name).into();
         Ok(Block { block_type, type_range: name.range, labels, header, body })
@@ -246,20 +255,22 @@ impl Parser<'_> {
     }
 
     /// `{ name = value }` on one line.
-    fn single_line_body(&mut self, body: &mut Body) -> Parsed<()> {
+    fn single_line_body(&mut self, body: &mut Body, open: Range) -> Parsed<()> {
         let name = self.read();
         if name.kind != TokenKind::Ident || !self.at(TokenKind::Assign) {
-            let detail = match self.peek().kind {
-                TokenKind::OpenQuote | TokenKind::OpenBrace | TokenKind::Ident => {
+            let (summary, detail) = match self.peek().kind {
+                TokenKind::OpenQuote | TokenKind::OpenBrace | TokenKind::Ident => (
+                    "Argument definition required",
                     "A single-line block definition can contain only a single argument. To define \
-                     a nested block, place it on a line of its own within its parent block."
-                }
-                _ => {
+                     a nested block, place it on a line of its own within its parent block.",
+                ),
+                _ => (
+                    ITEM_REQUIRED,
                     "An argument or block definition is required here. To set an argument, use \
-                     the equals sign \"=\" to introduce the argument value."
-                }
+                     the equals sign \"=\" to introduce the argument value.",
+                ),
             };
-            return self.fail(name.range, ITEM_REQUIRED, detail);
+            return self.fail(name.range, summary, detail);
         }
         self.read();
         let attribute = self.argument(name)?;
@@ -281,6 +292,7 @@ impl Parser<'_> {
                  single-line block definition, which must also be closed on the same line. Place \
                  the block's closing brace immediately after the argument definition."
             }
+            TokenKind::End => return self.close_block(open),
             _ => {
                 "A single-line block definition must end with a closing brace immediately after \
                  its single argument definition."

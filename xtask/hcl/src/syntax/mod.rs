@@ -8,6 +8,7 @@
 pub(crate) mod ast;
 mod body;
 mod expression;
+mod lexeme;
 mod literal;
 mod object;
 mod parser;
@@ -63,6 +64,6 @@ fn finish(
 /// Whether a name can stand in a reference or as a block's name.
 pub(crate) fn is_identifier(name: &str) -> bool {
     let mut characters = name.chars();
-    characters.next().is_some_and(scanner::is_ident_start)
-        && characters.all(scanner::is_ident_continue)
+    characters.next().is_some_and(lexeme::is_ident_start)
+        && characters.all(lexeme::is_ident_continue)
 }

@@ -139,20 +139,21 @@ impl<'a> Parser<'a> {
         Err(Failed)
     }
 
-    /// Skips to the line after the current argument or block, over nested
-    /// brackets and templates.
-    pub(crate) fn skip_item(&mut self) {
+    /// Skips from the start of an argument or block to the line after it, over
+    /// nested brackets and templates.
+    pub(crate) fn skip_item(&mut self, start: usize) {
+        self.next = start;
         self.newlines = vec![true];
         let mut open = 0usize;
         loop {
             match self.peek().kind {
                 TokenKind::End => return,
-                // The end of the block around the item is not skipped.
-                TokenKind::CloseBrace if open == 0 => return,
                 TokenKind::Newline if open == 0 => {
                     self.read();
                     return;
                 }
+                // The end of the block around the item is not skipped.
+                TokenKind::CloseBrace if open == 0 => return,
                 TokenKind::OpenBrace
                 | TokenKind::OpenBracket
                 | TokenKind::OpenParen
@@ -172,7 +173,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Position in the token stream, to measure progress.
+    /// Position in the token stream.
     pub(crate) fn progress(&self) -> usize {
         self.next
     }

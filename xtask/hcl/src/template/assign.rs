@@ -14,7 +14,7 @@ use crate::json_vars;
 use crate::quote::quote;
 use crate::source::{Range, Source, Span};
 use crate::syntax::{parse_body, parse_expression};
-use crate::template::load::read_source;
+use crate::template::load::read_source_as;
 use crate::template::session::Session;
 use crate::template::variables::{Declarations, Declared};
 use crate::types::Type;
@@ -40,8 +40,8 @@ impl<'a> Session<'a> {
     ) -> IndexMap<String, Variable> {
         let mut assigned = Assignments::new();
         self.environment_values(&declared, &mut assigned);
-        for path in self.var_files() {
-            self.file_values(&path, &declared, &mut assigned);
+        for (path, shown) in self.var_files() {
+            self.file_values(&path, &shown, &declared, &mut assigned);
         }
         self.command_line_values(&declared, &mut assigned);
         let mut variables = IndexMap::with_capacity(declared.len());
@@ -69,7 +69,9 @@ impl<'a> Session<'a> {
                 (assigned.value, assigned.origin)
             }
             None => {
-                self.unset(name, &declared.span);
+                if !declared.broken {
+                    self.unset(name, &declared.span);
+                }
                 (Value::unknown(declared.ty.clone(), None), ValueOrigin::Default)
             }
         };
@@ -104,7 +106,10 @@ impl<'a> Session<'a> {
         let own = Value::object([(Str::from(name), assigned.value.clone())].into());
         let scope = Scope::root(vec![("var".into(), own)]);
         let before = self.problems.len();
+        // Packer resolves relative paths in conditions from where it was called.
+        let base_dir = std::mem::replace(&mut self.context.base_dir, Path::new(""));
         let result = self.eval(rule.source, rule.condition, &scope);
+        self.context.base_dir = base_dir;
         let range = rule.condition.range;
         if self.problems.len() > before || !result.is_known() {
             return;
@@ -138,9 +143,8 @@ impl<'a> Session<'a> {
             // The environment is shared; names of other templates are normal.
             let Some(declaration) = declared.get(name) else { continue };
             let source = Source::new(format!("<value for var.{name} from env>"), text.as_str());
-            if let Some(value) = self.text_value(&source, name, declaration) {
-                self.assign(name, declaration, value, &source, ValueOrigin::Environment, assigned);
-            }
+            let value = self.text_value(&source, name, declaration);
+            self.assign(name, declaration, value, &source, ValueOrigin::Environment, assigned);
         }
     }
 
@@ -153,9 +157,8 @@ impl<'a> Session<'a> {
             };
             let source =
                 Source::new(format!("<value for var.{name} from arguments>"), text.as_str());
-            if let Some(value) = self.text_value(&source, name, declaration) {
-                self.assign(name, declaration, value, &source, ValueOrigin::CommandLine, assigned);
-            }
+            let value = self.text_value(&source, name, declaration);
+            self.assign(name, declaration, value, &source, ValueOrigin::CommandLine, assigned);
         }
     }
 
@@ -172,22 +175,13 @@ impl<'a> Session<'a> {
     }
 
     /// A value given as text: strings and numbers as they are, everything else
-    /// as an expression.
-    fn text_value(
-        &mut self,
-        source: &Arc<Source>,
-        name: &str,
-        declared: &Declared<'_>,
-    ) -> Option<Value> {
+    /// as an expression. Unknown after an error.
+    fn text_value(&mut self, source: &Arc<Source>, name: &str, declared: &Declared<'_>) -> Value {
         if matches!(declared.ty, Type::String | Type::Number | Type::Dynamic) {
-            return Some(Value::string(source.text()));
+            return Value::string(source.text());
         }
         match parse_expression(source) {
-            Ok(expr) => {
-                let before = self.problems.len();
-                let value = self.eval_constant(source, &expr);
-                (self.problems.len() == before).then_some(value)
-            }
+            Ok(expr) => self.eval_constant(source, &expr),
             Err(problems) => {
                 // A secret must not end up in a message.
                 if declared.sensitive {
@@ -196,7 +190,7 @@ impl<'a> Session<'a> {
                 } else {
                     self.problems.extend(problems);
                 }
-                None
+                Value::dynamic(None)
             }
         }
     }
@@ -249,25 +243,33 @@ impl<'a> Session<'a> {
         assigned.insert(name.to_owned(), Assigned { value, origin, span });
     }
 
-    /// Files beside the templates, then those of the command line.
-    fn var_files(&self) -> Vec<PathBuf> {
-        let given =
-            self.inputs.var_files.iter().map(|path| lexically_clean(&self.inputs.cwd.join(path)));
+    /// Files beside the templates, then those of the command line: where they
+    /// are and what they are called.
+    fn var_files(&self) -> Vec<(PathBuf, PathBuf)> {
+        let given = self.inputs.var_files.iter().map(|path| {
+            let real = lexically_clean(&self.inputs.cwd.join(path));
+            (real, path.clone())
+        });
         self.parsed.auto_var_files.iter().cloned().chain(given).collect()
     }
 
     fn file_values(
         &mut self,
         path: &Path,
+        shown: &Path,
         declared: &Declarations<'_>,
         assigned: &mut Assignments,
     ) {
         self.context.note_read(path);
-        let values = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("hcl") => self.hcl_values(path),
-            Some("json") => self.json_values(path),
+        let source = match read_source_as(path, shown) {
+            Ok(source) => source,
+            Err(problem) => return self.problems.push(problem),
+        };
+        let values = match shown.extension().and_then(|extension| extension.to_str()) {
+            Some("hcl") => self.hcl_values(&source),
+            Some("json") => self.json_values(&source),
             _ => {
-                let summary = format!("Could not guess format of {}", path.display());
+                let summary = format!("Could not guess format of {}", shown.display());
                 let detail = "A var file must be suffixed with `.hcl` or `.json`.";
                 self.problems.push(Diagnostic::unplaced(summary, detail));
                 return;
@@ -297,38 +299,30 @@ impl<'a> Session<'a> {
     }
 
     /// Name, value, place of the value, place of the name.
-    fn hcl_values(&mut self, path: &Path) -> Vec<(Str, Value, Span, Span)> {
-        let source = match read_source(path) {
-            Ok(source) => source,
-            Err(problem) => {
-                self.problems.push(problem);
-                return Vec::new();
-            }
-        };
-        let (body, problems) = parse_body(&source);
+    fn hcl_values(&mut self, source: &Arc<Source>) -> Vec<(Str, Value, Span, Span)> {
+        let (body, problems) = parse_body(source);
         self.problems.extend(problems);
         for block in &body.blocks {
-            let (summary, detail) = misplaced_block(&source, block);
-            self.error(&source, block.type_range, &summary, detail);
+            let (summary, detail) = misplaced_block(source, block);
+            self.error(source, block.type_range, &summary, detail);
         }
         let mut values = Vec::with_capacity(body.attributes.len());
         for attribute in &body.attributes {
             let before = self.problems.len();
-            let value = self.eval_with(&source, FunctionSet::None, |evaluator| {
+            let value = self.eval_with(source, FunctionSet::None, |evaluator| {
                 evaluator.eval(&attribute.expr, &Scope::closed())
             });
             if self.problems.len() == before {
-                let span = Span::new(&source, attribute.expr.range);
-                let name_span = Span::new(&source, attribute.name_range);
+                let span = Span::new(source, attribute.expr.range);
+                let name_span = Span::new(source, attribute.name_range);
                 values.push((attribute.name.clone(), value, span, name_span));
             }
         }
         values
     }
 
-    fn json_values(&mut self, path: &Path) -> Vec<(Str, Value, Span, Span)> {
-        let parsed = read_source(path).and_then(|source| json_vars::parse(&source));
-        match parsed {
+    fn json_values(&mut self, source: &Arc<Source>) -> Vec<(Str, Value, Span, Span)> {
+        match json_vars::parse(source) {
             Ok(values) => values
                 .into_iter()
                 .map(|(name, value, span)| (name, value, span.clone(), span))

@@ -6,33 +6,19 @@ use std::sync::Arc;
 use crate::body::{Attribute, Body};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::eval::Scope;
-use crate::evaluated::{Build, BuildSource, PostProcessor, Provisioner, SourceDeclaration};
-use crate::source::{Range, Source, Span};
-use crate::syntax::ast::{self, Block};
+use crate::evaluated::{Build, BuildSource, SourceDeclaration};
+use crate::source::{Source, Span};
+use crate::syntax::ast::Block;
 use crate::syntax::is_identifier;
 use crate::template::dynamic::{Expanded, Iterators};
 use crate::template::session::Session;
+use crate::template::steps::{Step, Steps};
 use crate::template::{BUILD_NAMES, object_of, schema};
 use crate::types::Type;
 use crate::value::{Str, Value};
 
 /// Declared sources by type and name.
 type Sources<'a> = BTreeMap<(Str, Str), (&'a Arc<Source>, &'a Block)>;
-
-/// Options of a provisioner that Packer itself reads.
-const PROVISIONER_OPTIONS: [&str; 8] = [
-    "name",
-    "pause_before",
-    "max_retries",
-    "timeout",
-    "continue_on_error",
-    "only",
-    "except",
-    "override",
-];
-
-/// Options of a post-processor that Packer itself reads.
-const POST_PROCESSOR_OPTIONS: [&str; 4] = ["name", "only", "except", "keep_input_artifact"];
 
 /// `build` values that must not be shown.
 const SECRET_BUILD_VALUES: [&str; 3] = ["Password", "SSHPrivateKey", "WinRMPassword"];
@@ -44,27 +30,6 @@ pub(crate) fn split_reference(text: &str) -> Option<(&str, &str)> {
         [source_type, name] | [_, source_type, name, ..] => Some((source_type, name)),
         _ => None,
     }
-}
-
-/// A provisioner or post-processor before it is evaluated for a source.
-struct Step<'a> {
-    source: &'a Arc<Source>,
-    step_type: Str,
-    header: Range,
-    body: &'a ast::Body,
-    iterators: Iterators,
-    /// The options that Packer itself reads.
-    options: Body,
-    only: Vec<String>,
-    except: Vec<String>,
-}
-
-/// What a build does with each of its sources.
-#[derive(Default)]
-struct Steps<'a> {
-    provisioners: Vec<Step<'a>>,
-    cleanup: Option<Step<'a>>,
-    post_processors: Vec<Vec<Step<'a>>>,
 }
 
 /// A source as a build names it.
@@ -149,7 +114,7 @@ impl<'a> Session<'a> {
         base: &Scope<'_>,
     ) -> Option<Build> {
         let none = Iterators::new();
-        self.check_build(source, block);
+        self.check_static(&schema::BUILD, source, &block.body);
         let own = self.attributes_of(source, block, base);
         let name = self.take(own.string("name")).unwrap_or_default();
         let description = self.take(own.string("description")).unwrap_or_default();
@@ -178,26 +143,31 @@ impl<'a> Session<'a> {
                 _ => self.step(source, inner, &meta, &mut steps),
             }
         }
-        if uses.is_empty() {
-            let detail = "A build block must reference at least one source to be built.";
-            self.error(source, block.header, "Missing source reference", detail);
+        let named = own.has("sources")
+            && own.attribute("sources").is_some_and(|found| !found.value.is_empty());
+        let nested = block.body.blocks.iter().any(|inner| &*inner.block_type == "source");
+        if uses.is_empty() && !named && !nested {
+            let detail = "a build block must reference at least one source to be built";
+            self.error(source, block.header, "missing source reference", detail);
         }
         let span = Span::new(source, block.header);
         let mut built = Vec::with_capacity(uses.len());
         for used in uses {
             built.extend(self.build_source(&used, sources, &steps, base, &name, &span));
         }
-        Some(Build { name, description, sources: built, hcp_registry, span })
-    }
-
-    /// Checks what is written; `dynamic` blocks are checked when expanded.
-    fn check_build(&mut self, source: &Arc<Source>, block: &Block) {
-        let found = schema::BUILD.check(source, &block.body);
-        let dynamic = |problem: &Diagnostic| {
-            problem.summary == "Unsupported block type"
-                && problem.span.as_ref().is_some_and(|span| span.text() == "dynamic")
-        };
-        self.problems.extend(found.into_iter().filter(|problem| !dynamic(problem)));
+        let provisioners = steps.provisioners.iter().map(Step::declared).collect();
+        let chain = |chain: &Vec<Step<'_>>| chain.iter().map(Step::declared).collect();
+        let post_processors = steps.post_processors.iter().map(chain).collect();
+        let sources = built;
+        Some(Build {
+            name,
+            description,
+            sources,
+            provisioners,
+            post_processors,
+            hcp_registry,
+            span,
+        })
     }
 
     /// Evaluates only the attributes of a block.
@@ -213,12 +183,13 @@ impl<'a> Session<'a> {
         body
     }
 
-    /// The value of a typed attribute; an error is noted.
-    fn take<T>(&mut self, typed: Result<Option<T>, Diagnostic>) -> Option<T> {
+    /// The value of an option that Packer itself reads; an error is noted.
+    pub(super) fn take<T>(&mut self, typed: Result<Option<T>, Diagnostic>) -> Option<T> {
         match typed {
             Ok(value) => value,
             Err(problem) => {
-                self.problems.push(problem);
+                let summary = "Unsuitable value type".to_owned();
+                self.problems.push(Diagnostic { summary, ..problem });
                 None
             }
         }
@@ -266,85 +237,6 @@ impl<'a> Session<'a> {
         }
         used.addition = Some((source, block));
         Some(used)
-    }
-
-    /// A provisioner, post-processor or chain of them.
-    fn step(
-        &mut self,
-        source: &'a Arc<Source>,
-        block: Expanded<'a>,
-        meta: &Scope<'_>,
-        steps: &mut Steps<'a>,
-    ) {
-        match &*block.block_type {
-            "post-processor" => {
-                let step = self.step_options(source, block, meta, &POST_PROCESSOR_OPTIONS);
-                steps.post_processors.extend(step.map(|step| vec![step]));
-            }
-            "post-processors" => {
-                let mut chain = Vec::new();
-                for inner in self.expand(source, block.body, meta, &block.iterators) {
-                    if self.check_expanded(source, &inner, schema::POST_PROCESSORS.blocks) {
-                        chain.extend(self.step_options(
-                            source,
-                            inner,
-                            meta,
-                            &POST_PROCESSOR_OPTIONS,
-                        ));
-                    }
-                }
-                steps.post_processors.push(chain);
-            }
-            "error-cleanup-provisioner" if steps.cleanup.is_some() => {
-                let summary = "Only one error-cleanup-provisioner is allowed";
-                self.error(source, block.header, summary, "Remove all but one of them.");
-            }
-            "error-cleanup-provisioner" => {
-                steps.cleanup = self.step_options(source, block, meta, &PROVISIONER_OPTIONS);
-            }
-            _ => {
-                let step = self.step_options(source, block, meta, &PROVISIONER_OPTIONS);
-                steps.provisioners.extend(step);
-            }
-        }
-    }
-
-    fn step_options(
-        &mut self,
-        source: &'a Arc<Source>,
-        block: Expanded<'a>,
-        meta: &Scope<'_>,
-        options: &[&str],
-    ) -> Option<Step<'a>> {
-        let step_type = block.labels.first()?.0.clone();
-        let scope = meta.child(block.iterators.clone());
-        let mut evaluated = Body::empty(Span::new(source, block.header));
-        for attribute in
-            block.body.attributes.iter().filter(|found| options.contains(&&*found.name))
-        {
-            let value = self.eval(source, &attribute.expr, &scope);
-            let span = Span::new(source, attribute.expr.range);
-            let name_span = Span::new(source, attribute.name_range);
-            evaluated
-                .attributes
-                .insert(attribute.name.to_string(), Attribute { value, span, name_span });
-        }
-        let only = self.take(evaluated.strings("only")).unwrap_or_default();
-        let except = self.take(evaluated.strings("except")).unwrap_or_default();
-        if !only.is_empty() && !except.is_empty() {
-            let summary = "Only one of 'only' or 'except' may be specified";
-            self.error(source, block.header, summary, "Remove one of them.");
-        }
-        Some(Step {
-            source,
-            step_type,
-            header: block.header,
-            body: block.body,
-            iterators: block.iterators,
-            options: evaluated,
-            only,
-            except,
-        })
     }
 
     fn build_source(
@@ -435,92 +327,5 @@ impl<'a> Session<'a> {
         }
         values.insert("name".into(), Value::string(name));
         Value::object(values)
-    }
-
-    fn provisioner(
-        &mut self,
-        step: &Step<'a>,
-        source_name: &str,
-        scope: &Scope<'_>,
-    ) -> Option<Provisioner> {
-        let mut body = self.body(
-            step.source,
-            step.body,
-            step.header,
-            scope,
-            &step.iterators,
-            &PROVISIONER_OPTIONS,
-        );
-        self.apply_override(step, source_name, &mut body);
-        let options = &step.options;
-        let retries = self.take(options.int("max_retries")).unwrap_or(0);
-        let max_retries = match u32::try_from(retries) {
-            Ok(retries) => retries,
-            Err(_) => {
-                let problem = options.invalid("max_retries", "a small number from 0 is required");
-                self.problems.push(problem);
-                0
-            }
-        };
-        Some(Provisioner {
-            provisioner_type: step.step_type.to_string(),
-            name: self.take(options.string("name")),
-            pause_before: self.take(options.duration("pause_before")).unwrap_or_default(),
-            timeout: self.take(options.duration("timeout")).unwrap_or_default(),
-            max_retries,
-            continue_on_error: self.take(options.bool("continue_on_error")).unwrap_or(false),
-            body,
-            span: Span::new(step.source, step.header),
-        })
-    }
-
-    /// `override = { NAME = { option = value } }` replaces options for one source.
-    fn apply_override(&mut self, step: &Step<'a>, source_name: &str, body: &mut Body) {
-        let Some(attribute) = step.options.attribute("override") else { return };
-        if attribute.value.is_null() {
-            return;
-        }
-        let Some(by_source) =
-            attribute.value.as_mapping().filter(|_| attribute.value.ty().is_object())
-        else {
-            let summary = "provisioner's override block must be an HCL object";
-            let span = attribute.span.clone();
-            return self.problems.push(Diagnostic::error(summary, "", span));
-        };
-        for (name, options) in by_source {
-            let Some(options) = options.as_mapping().filter(|_| options.ty().is_object()) else {
-                let summary =
-                    format!("provisioner's override.'{name}' block must be an HCL object");
-                self.problems.push(Diagnostic::error(summary, "", attribute.span.clone()));
-                continue;
-            };
-            if &**name != source_name {
-                continue;
-            }
-            for (option, value) in options {
-                let replaced = Attribute { value: value.clone(), ..attribute.clone() };
-                body.attributes.insert(option.to_string(), replaced);
-            }
-        }
-    }
-
-    fn post_processor(&mut self, step: &Step<'a>, scope: &Scope<'_>) -> PostProcessor {
-        let skip = &POST_PROCESSOR_OPTIONS;
-        let body = self.body(step.source, step.body, step.header, scope, &step.iterators, skip);
-        PostProcessor {
-            post_processor_type: step.step_type.to_string(),
-            name: self.take(step.options.string("name")),
-            keep_input_artifact: self.take(step.options.bool("keep_input_artifact")),
-            body,
-            span: Span::new(step.source, step.header),
-        }
-    }
-}
-
-impl Step<'_> {
-    /// Whether `only` and `except` let this source through.
-    fn runs_for(&self, id: &str) -> bool {
-        let listed = |names: &[String]| names.iter().any(|name| name == id);
-        if self.only.is_empty() { !listed(&self.except) } else { listed(&self.only) }
     }
 }

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use crate::body::{self, Body};
 use crate::convert::convert;
+use crate::diagnostic::Diagnostic;
 use crate::eval::Scope;
 use crate::quote::quote;
 use crate::source::{Range, Source, Span};
@@ -27,6 +28,8 @@ pub(crate) struct Expanded<'a> {
     pub(crate) header: Range,
     pub(crate) body: &'a ast::Body,
     pub(crate) iterators: Iterators,
+    /// Whether a `dynamic` block made it; only then it is not checked yet.
+    dynamic: bool,
 }
 
 const INVALID_FOR_EACH: &str = "Invalid dynamic for_each value";
@@ -89,6 +92,7 @@ impl Session<'_> {
                 header: block.header,
                 body: &block.body,
                 iterators: iterators.clone(),
+                dynamic: false,
             });
         }
         expanded
@@ -146,6 +150,7 @@ impl Session<'_> {
                 header: block.header,
                 body: content,
                 iterators: inner,
+                dynamic: true,
             });
         }
     }
@@ -231,6 +236,22 @@ impl Session<'_> {
         None
     }
 
+    /// Checks what is written; what `dynamic` blocks stand for is checked when
+    /// they are expanded.
+    pub(crate) fn check_static(
+        &mut self,
+        schema: &schema::Schema,
+        source: &Arc<Source>,
+        body: &ast::Body,
+    ) {
+        let dynamic = |problem: &Diagnostic| {
+            problem.summary == "Unsupported block type"
+                && problem.span.as_ref().is_some_and(|span| span.text() == "dynamic")
+        };
+        let found = schema.check(source, body);
+        self.problems.extend(found.into_iter().filter(|problem| !dynamic(problem)));
+    }
+
     /// Checks type and labels of an expanded block against what is expected.
     pub(crate) fn check_expanded(
         &mut self,
@@ -239,16 +260,25 @@ impl Session<'_> {
         expected: &[schema::BlockSchema],
     ) -> bool {
         let name = &block.block_type;
-        let Some((_, labels)) = expected.iter().find(|(known, _)| *known == &**name) else {
-            let detail = format!("Blocks of type {} are not expected here.", quote(name));
-            self.error(source, block.type_range, "Unsupported block type", detail);
-            return false;
+        let found = expected.iter().find(|(known, _)| *known == &**name);
+        let (summary, detail, range) = match found {
+            Some((_, labels)) if labels.len() == block.labels.len() => return true,
+            _ if !block.dynamic => return false,
+            Some((_, labels)) if block.labels.is_empty() && !labels.is_empty() => {
+                let detail = "The argument \"labels\" is required, but no definition was found.";
+                ("Missing required argument", detail.to_owned(), block.header)
+            }
+            Some((_, labels)) => {
+                let count = labels.len();
+                let detail = format!("Blocks of type {} require {count} label(s).", quote(name));
+                ("Wrong number of block labels", detail, block.header)
+            }
+            None => {
+                let detail = format!("Blocks of type {} are not expected here.", quote(name));
+                ("Unsupported block type", detail, block.type_range)
+            }
         };
-        if labels.len() == block.labels.len() {
-            return true;
-        }
-        let detail = format!("Blocks of type {} require {} label(s).", quote(name), labels.len());
-        self.error(source, block.header, "Wrong number of block labels", detail);
+        self.error(source, range, summary, detail);
         false
     }
 }

@@ -11,39 +11,41 @@ use crate::template::{Parsed, ParsedFile, Template, references};
 
 /// Parses a directory or a single file.
 pub(crate) fn load(path: &Path) -> Result<Template, Vec<Diagnostic>> {
+    load_as(path, path)
+}
+
+/// See [`Template::load_as`].
+pub(crate) fn load_as(path: &Path, shown: &Path) -> Result<Template, Vec<Diagnostic>> {
     let single = |error: Diagnostic| vec![error];
     let found = std::fs::metadata(path).map_err(|error| {
-        single(Diagnostic::unplaced(
-            "Cannot read the template",
-            format!("{}: {error}", path.display()),
-        ))
+        let detail = format!("{}: {error}", path.display());
+        single(Diagnostic::unplaced("Cannot read the template", detail))
     })?;
     if !found.is_dir() {
-        let dir = path.parent().unwrap_or(Path::new("."));
-        let source = read_source(path).map_err(single)?;
+        let dir = shown.parent().unwrap_or(Path::new("."));
+        let source = read_source_as(path, shown).map_err(single)?;
         return from_sources(dir, vec![source]);
     }
     let names = list(path).map_err(single)?;
-    let ending = |suffix: &'static str| {
-        names.iter().filter(move |name| name.ends_with(suffix)).map(|name| path.join(name))
-    };
+    let ending = |suffix: &'static str| names.iter().filter(move |name| name.ends_with(suffix));
     let mut problems: Vec<Diagnostic> =
-        ending(".pkr.json").map(|path| json_template(&path)).collect();
+        ending(".pkr.json").map(|name| json_template(&shown.join(name))).collect();
     let mut sources = Vec::new();
-    for file in ending(".pkr.hcl") {
-        match read_source(&file) {
+    for name in ending(".pkr.hcl") {
+        match read_source_as(&path.join(name), &shown.join(name)) {
             Ok(source) => sources.push(source),
             Err(problem) => problems.push(problem),
         }
     }
     if sources.is_empty() && problems.is_empty() {
         problems.push(Diagnostic::unplaced(
-            format!("Could not find any config file in {}", path.display()),
+            format!("Could not find any config file in {}", shown.display()),
             "A config file must be suffixed with `.pkr.hcl`. A folder can be referenced.",
         ));
     }
-    let auto = ending(".auto.pkrvars.hcl").chain(ending(".auto.pkrvars.json")).collect();
-    parse(path, sources, auto, problems)
+    let auto = ending(".auto.pkrvars.hcl").chain(ending(".auto.pkrvars.json"));
+    let auto = auto.map(|name| (path.join(name), shown.join(name))).collect();
+    parse(shown, sources, auto, problems)
 }
 
 /// Parses texts that are already in memory.
@@ -57,7 +59,7 @@ pub(crate) fn from_sources(
 fn parse(
     dir: &Path,
     sources: Vec<Arc<Source>>,
-    auto_var_files: Vec<PathBuf>,
+    auto_var_files: Vec<(PathBuf, PathBuf)>,
     mut problems: Vec<Diagnostic>,
 ) -> Result<Template, Vec<Diagnostic>> {
     let mut files = Vec::with_capacity(sources.len());
@@ -104,9 +106,9 @@ fn json_template(path: &Path) -> Diagnostic {
 }
 
 /// Reads a text file, however large or strange the thing at that path is.
-pub(crate) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
+pub(crate) fn read_source_as(path: &Path, shown: &Path) -> Result<Arc<Source>, Diagnostic> {
     let failed = |reason: String| {
-        Diagnostic::unplaced("Failed to read file", format!("{}: {reason}", path.display()))
+        Diagnostic::unplaced("Failed to read file", format!("{}: {reason}", shown.display()))
     };
     let found = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
     if !found.is_file() {
@@ -120,7 +122,7 @@ pub(crate) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_SOURCE_BYTES {
         return Err(failed(format!("it is larger than {} MiB", MAX_SOURCE_BYTES >> 20)));
     }
-    String::from_utf8(bytes).map(|text| Source::new(path, text)).map_err(|error| {
+    String::from_utf8(bytes).map(|text| Source::new(shown, text)).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         let start = u32::try_from(valid).unwrap_or(u32::MAX);
@@ -129,7 +131,7 @@ pub(crate) fn read_source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
             "Invalid character encoding",
             "All input files must be UTF-8 encoded. Ensure that UTF-8 encoding is selected in \
              your editor.",
-            crate::source::Span::new(&Source::new(path, text), range),
+            crate::source::Span::new(&Source::new(shown, text), range),
         )
     })
 }

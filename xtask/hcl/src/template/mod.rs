@@ -10,6 +10,7 @@ mod packer_block;
 mod references;
 mod schema;
 mod session;
+mod steps;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -38,8 +39,9 @@ pub(crate) struct Parsed {
     /// The directory as it was given; `path.root` in expressions.
     pub(crate) dir: PathBuf,
     pub(crate) files: Vec<ParsedFile>,
-    /// `*.auto.pkrvars.hcl`, then `*.auto.pkrvars.json`.
-    pub(crate) auto_var_files: Vec<PathBuf>,
+    /// `*.auto.pkrvars.hcl`, then `*.auto.pkrvars.json`: where they are read
+    /// from and what they are called.
+    pub(crate) auto_var_files: Vec<(PathBuf, PathBuf)>,
     pub(crate) references: Vec<Reference>,
 }
 
@@ -119,6 +121,13 @@ impl Template {
         load::load(path)
     }
 
+    /// Like [`Template::load`], for a template that is known under another path
+    /// than the one it is read from: messages and `path.root` say `shown`, and
+    /// file functions find it there, seen from [`Inputs::cwd`].
+    pub fn load_as(path: &Path, shown: &Path) -> Result<Self, Vec<Diagnostic>> {
+        load::load_as(path, shown)
+    }
+
     /// Parses texts as if they were the files of `dir`; for tests and editors.
     pub fn from_sources(dir: &Path, files: &[(&str, &str)]) -> Result<Self, Vec<Diagnostic>> {
         let sources = files.iter().map(|(name, text)| Source::new(dir.join(name), *text));
@@ -163,6 +172,7 @@ impl Evaluated {
         let template = resolved.template.clone();
         let mut session = Session::new(&template.parsed, &inputs);
         let (sources, builds) = session.builds(&resolved.variables, &resolved.locals);
+        session.problems = session::distinct(std::mem::take(&mut session.problems));
         let mut files_read = session.context.reads.take();
         files_read.extend(self.files_read.iter().cloned());
         session.finish(|warnings| Evaluated {

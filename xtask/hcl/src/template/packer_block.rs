@@ -68,13 +68,24 @@ impl Session<'_> {
         if self.problems.len() > before {
             return;
         }
+        if attribute.name.chars().any(char::is_uppercase) {
+            let (given, want) = (quote(&attribute.name), quote(&attribute.name.to_lowercase()));
+            let detail = format!(
+                "Plugin names must be normalized. Replace {given} with {want} to fix this error."
+            );
+            self.error(source, attribute.name_range, "Invalid plugin local name", detail);
+        }
         if !value.ty().is_object() {
             let name = &attribute.name;
             let detail = format!(
                 "A plugin requirement is an object:\n{name} = {{\n  source  = \
                  \"github.com/hashicorp/{name}\"\n  version = \">= 1.0.0\"\n}}"
             );
-            return self.error(source, range, "Invalid plugin requirement", detail);
+            let summary = match value.ty().is_primitive() {
+                true => "Invalid plugin requirement",
+                false => "Invalid required_plugins syntax",
+            };
+            return self.error(source, range, summary, detail);
         }
         let mut text =
             |part: &str, missing: &str, invalid: &str| match value.get(part).map(Value::as_str) {
@@ -101,6 +112,9 @@ impl Session<'_> {
         }
         let (Some(version), Some(address)) = (version, address) else { return };
         self.check_plugin_version(source, attribute, &version);
+        if let Err(detail) = check_address(&address) {
+            self.error(source, range, "Failed to parse source", detail);
+        }
         let span = Span::new(source, range);
         let plugin = RequiredPlugin { source: address, version, span };
         packer.required_plugins.insert(attribute.name.to_string(), plugin);
@@ -116,4 +130,40 @@ impl Session<'_> {
         };
         self.error(source, attribute.expr.range, INVALID_CONSTRAINT, detail);
     }
+}
+
+/// Whether an address looks like `github.com/hashicorp/qemu`.
+fn check_address(address: &str) -> Result<(), String> {
+    let example = "A valid source looks like \"github.com/hashicorp/happycloud\".";
+    let problem = if address.starts_with('/') || address.ends_with('/') {
+        "A source URL must not start or end with a '/' character."
+    } else if address.matches('/').count() < 2 {
+        "A source URL must at least contain a host and a path with 2 components."
+    } else if address.contains("://") {
+        "A source URL must not contain a scheme (e.g. https://)."
+    } else if address.contains(['?', '#']) {
+        "A source URL must not contain a query or fragment."
+    } else {
+        return check_plugin_type(address.rsplit('/').next().unwrap_or(""));
+    };
+    Err(format!("{problem} {example}"))
+}
+
+fn check_plugin_type(name: &str) -> Result<(), String> {
+    if let Some(short) = name.strip_prefix("packer-plugin-").or(name.strip_prefix("packer-")) {
+        return Err(format!(
+            "Plugin source has a type with the prefix \"packer-\", which isn't valid. Did you mean \
+             {}?",
+            quote(short)
+        ));
+    }
+    let valid = |c: char| c.is_alphanumeric() || c == '-';
+    let well_formed = !name.is_empty() && name.chars().all(valid) && !name.contains("--");
+    if well_formed && !name.starts_with('-') && !name.ends_with('-') {
+        return Ok(());
+    }
+    Err(format!(
+        "Invalid plugin type {} in source: must contain only letters, digits, and dashes.",
+        quote(name)
+    ))
 }

@@ -1,7 +1,7 @@
 //! One evaluation: the order of its steps and what they share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::convert::convert;
@@ -44,6 +44,7 @@ pub(crate) fn evaluate(template: &Template, inputs: &Inputs) -> Result<Evaluated
     let local_object =
         object_of(locals.iter().map(|(name, local)| (Str::from(&**name), local.value.clone())));
     let (sources, builds) = session.builds(&variable_object, &local_object);
+    session.problems = distinct(std::mem::take(&mut session.problems));
     let files_read = session.context.reads.take();
     let resolved = Resolved {
         template: template.clone(),
@@ -205,4 +206,15 @@ impl<'a> Session<'a> {
             }
         }
     }
+}
+
+/// What is evaluated once for each source is wrong once for each source; one
+/// complaint is enough.
+pub(crate) fn distinct(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut seen = HashSet::new();
+    let key = |problem: &Diagnostic| {
+        let place = problem.span.as_ref().map(|span| (span.path().to_owned(), span.range));
+        (problem.summary.clone(), problem.detail.clone(), place)
+    };
+    problems.into_iter().filter(|problem| seen.insert(key(problem))).collect()
 }

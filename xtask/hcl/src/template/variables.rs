@@ -29,6 +29,8 @@ pub(crate) struct Declared<'a> {
     pub(crate) default: Option<(Value, Span)>,
     pub(crate) validations: Vec<Validation<'a>>,
     pub(crate) span: Span,
+    /// Whether the declaration has errors; its value then does not matter.
+    pub(crate) broken: bool,
 }
 
 /// A rule that the value of a variable must satisfy.
@@ -91,6 +93,7 @@ impl<'a> Session<'a> {
             default: Some((value, Span::new(source, attribute.expr.range))),
             validations: Vec::new(),
             span,
+            broken: false,
         };
         declared.insert(attribute.name.to_string(), variable);
     }
@@ -110,6 +113,7 @@ impl<'a> Session<'a> {
         if self.is_duplicate(declared, name, &span) {
             return;
         }
+        let before = self.problems.len();
         self.check(&schema::VARIABLE, source, &block.body);
         if !is_identifier(name) {
             self.error(source, *name_range, "Invalid variable name", BAD_IDENTIFIER);
@@ -145,6 +149,7 @@ impl<'a> Session<'a> {
             default,
             validations,
             span,
+            broken: self.problems.len() > before,
         };
         declared.insert(name.to_string(), variable);
     }
@@ -187,8 +192,9 @@ impl<'a> Session<'a> {
         let condition = &block.body.attribute("condition")?.expr;
         self.check_condition(source, name, condition);
         let message = message.and_then(|text| text.as_str().map(str::to_owned));
-        let expr = &block.body.attribute("error_message")?.expr;
-        self.check_message(source, message.as_deref().unwrap_or(""), expr.range);
+        if let (Some(message), Some(found)) = (&message, block.body.attribute("error_message")) {
+            self.check_message(source, message, found.expr.range);
+        }
         if self.problems.len() > before {
             return None;
         }
