@@ -129,25 +129,74 @@ class Datasource(unittest.TestCase):
             self.assertEqual(os.listdir(target), [])
 
 
-class Initrd(unittest.TestCase):
-    def test_missing_and_old_are_stale(self):
-        self.assertEqual(hooks.stale_initrds(["a", "b", "c"], {"a": 5.0, "b": 20.0}, 10.0), ["a", "c"])
+PLAIN = [
+    {"id": "sda", "type": "disk"},
+    {"id": "sda-part1", "type": "partition"},
+    {"id": "root", "type": "format", "fstype": "ext4"},
+    {"id": "esp", "type": "format", "fstype": "fat32"},
+    {"id": "m0", "type": "mount", "device": "root", "path": "/"},
+    {"id": "m1", "type": "mount", "device": "esp", "path": "/boot/efi"},
+]
 
-    def test_all_kernels_are_served(self):
-        with tempfile.TemporaryDirectory() as target:
-            boot = os.path.join(target, "boot")
-            os.makedirs(boot)
-            for name in ("vmlinuz-6.1.0-1-amd64", "vmlinuz-6.1.0-2-amd64", "initrd.img-6.1.0-1-amd64"):
-                with open(os.path.join(boot, name), "w", encoding="utf-8") as stream:
-                    stream.write("x")
-            # An empty initrd is what an interrupted run leaves behind.
-            open(os.path.join(boot, "initrd.img-6.1.0-2-amd64"), "w", encoding="utf-8").close()
-            run = Recorder()
-            hooks.update_initrds(run, target, started=float("inf"))
-            self.assertEqual(run.commands, [
-                ["update-initramfs", "-u", "-k", "6.1.0-1-amd64"],
-                ["update-initramfs", "-c", "-k", "6.1.0-2-amd64"],
-            ])
+
+class Initrd(unittest.TestCase):
+    def target(self, *initrds):
+        """Two kernels, initrds as given, all made of files of time 100."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        top = directory.name
+        files = ["boot/vmlinuz-1-amd64", "boot/vmlinuz-2-amd64", "etc/initramfs-tools/initramfs.conf",
+                 "lib/modules/1-amd64/modules.dep", "lib/modules/2-amd64/modules.dep"]
+        for name in files + ["boot/initrd.img-%s-amd64" % number for number in initrds]:
+            path = os.path.join(top, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write("x")
+        for parent, names, others in os.walk(top):
+            for name in names + others:
+                os.utime(os.path.join(parent, name), (100, 100))
+        return top
+
+    def commands(self, target, started=200.0, special=""):
+        run = Recorder()
+        hooks.update_initrds(run, target, started, special)
+        return [command[1:] for command in run.commands]
+
+    def test_a_generic_initrd_stays(self):
+        self.assertEqual(self.commands(self.target(1, 2)), [])
+
+    def test_a_missing_and_an_empty_one_are_made(self):
+        target = self.target(1, 2)
+        # An empty initrd is what an interrupted run leaves behind.
+        open(os.path.join(target, "boot/initrd.img-2-amd64"), "w", encoding="utf-8").close()
+        self.assertEqual(self.commands(target), [["-c", "-k", "2-amd64"]])
+        self.assertEqual(self.commands(self.target(2)), [["-c", "-k", "1-amd64"]])
+
+    def test_special_storage_is_served_once(self):
+        target = self.target(1, 2)
+        both = [["-u", "-k", "1-amd64"], ["-u", "-k", "2-amd64"]]
+        self.assertEqual(self.commands(target, special="LVM"), both)
+        # Made by curtin's own hooks a moment ago.
+        self.assertEqual(self.commands(target, started=50.0, special="LVM"), [])
+
+    def test_a_newer_input_is_served(self):
+        for name in ("etc/crypttab", "etc/initramfs-tools/conf.d/x", "lib/modules/2-amd64/updates/new.ko"):
+            target = self.target(1, 2)
+            path = os.path.join(target, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            open(path, "w", encoding="utf-8").close()
+            self.assertIn(["-u", "-k", "2-amd64"], self.commands(target), name)
+
+    def test_only_ext4_on_a_partition_is_plain(self):
+        def special(items):
+            return hooks.special_storage({"storage": {"version": 1, "config": items}})
+
+        self.assertEqual(special(PLAIN), "")
+        xfs = [dict(item, fstype="xfs") if item["id"] == "root" else item for item in PLAIN]
+        self.assertIn("xfs", special(xfs))
+        self.assertIn("lvm_partition", special(PLAIN + [{"id": "lv", "type": "lvm_partition"}]))
+        self.assertIn("unknown", special(PLAIN[:4]))
+        self.assertIn("not described", hooks.special_storage({}))
 
     def test_diversion_is_undone(self):
         with tempfile.TemporaryDirectory() as target:
