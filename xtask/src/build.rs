@@ -6,6 +6,7 @@ pub mod manifest;
 pub mod media;
 pub mod output;
 pub mod pack;
+pub mod packer;
 pub mod report;
 pub mod run;
 

@@ -216,6 +216,7 @@ impl Job<'_> {
         let result = self.settings.engine.run(&super::engine::Request {
             resolved,
             medium: &self.ready.path,
+            medium_sha256: &self.ready.sha256,
             host,
             paths: paths.clone(),
             settings: self.settings,

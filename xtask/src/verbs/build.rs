@@ -103,17 +103,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
 }
 
 fn settings(args: &Args, context: &Context) -> Result<Settings> {
+    let on_error = match args.on_error {
+        OnErrorArg::Clean => OnError::Clean,
+        OnErrorArg::Keep => OnError::Keep,
+        OnErrorArg::Ask => OnError::Ask,
+    };
     Ok(Settings {
         options: args.flags.options()?,
-        engine: Engine::choose(args.engine)?,
+        engine: Engine::choose(args.engine, on_error)?,
         refresh: args.refresh,
         offline: args.offline,
         verbose: context.verbose,
-        on_error: match args.on_error {
-            OnErrorArg::Clean => OnError::Clean,
-            OnErrorArg::Keep => OnError::Keep,
-            OnErrorArg::Ask => OnError::Ask,
-        },
+        on_error,
         view: if args.view { View::Screen } else { View::None },
     })
 }
