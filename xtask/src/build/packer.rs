@@ -122,7 +122,8 @@ fn settings(request: &Request<'_>) -> Vec<(String, String)> {
 fn variables_file(values: &[(String, String)], resolved: &Resolved) -> String {
     let mut text = String::new();
     for (name, value) in values {
-        let typed = resolved.evaluated.variable(name).is_some_and(|v| v.as_str().is_none() && !v.is_null());
+        let typed =
+            resolved.evaluated.variable(name).is_some_and(|v| v.as_str().is_none() && !v.is_null());
         let value = if typed { value.clone() } else { quoted(value) };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name} = {value}");
