@@ -28,6 +28,10 @@ pub struct Args {
     /// Leave out the steps that run a virtual machine
     #[arg(long)]
     quick: bool,
+    /// Everything: also Debian 13, BIOS, LVM, the engine's VMs, setup in fresh
+    /// systems; deploy tests add to records/. Hours without KVM, as root
+    #[arg(long, conflicts_with = "quick")]
+    all: bool,
     /// First install what is missing (`cargo xtask setup`)
     #[arg(long)]
     setup: bool,
@@ -41,8 +45,9 @@ pub struct Args {
     #[arg(long)]
     list: bool,
     /// Time for everything, in minutes; steps that do not fit fail
-    #[arg(long, value_name = "MINUTES", default_value_t = 35)]
-    limit: u64,
+    /// [default: 35, with --all 480]
+    #[arg(long, value_name = "MINUTES")]
+    limit: Option<u64>,
 }
 
 /// How a step ended.
@@ -68,8 +73,10 @@ struct Done {
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let arch = Arch::host().unwrap_or(Arch::Amd64);
     let only = |step: &Step| args.only.is_empty() || args.only.iter().any(|name| name == step.name);
+    let more = if args.all { steps::more(arch, &context.repo.media) } else { vec![] };
     let steps: Vec<Step> = steps::all(arch)
         .into_iter()
+        .chain(more)
         .filter(|step| !(args.quick && step.vm) && only(step))
         .collect();
     let tools = Tools::find()?;
@@ -83,7 +90,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     }
     let logs = context.repo.out.join("test");
     std::fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
-    let runner = Runner { tools, logs, deadline: deadline(args.limit), context };
+    let limit = args.limit.unwrap_or(if args.all { 480 } else { 35 });
+    let runner = Runner { tools, logs, deadline: deadline(limit), context };
     let done = runner.all(&steps)?;
     let total = total(&done);
     print(&summary(&done, &total, &runner.logs))?;
@@ -108,6 +116,7 @@ fn install(args: &Args, context: &Context) -> Result<()> {
 struct Tools {
     cargo: PathBuf,
     xtask: PathBuf,
+    bash: PathBuf,
 }
 
 impl Tools {
@@ -115,7 +124,7 @@ impl Tools {
         let cargo = which("cargo").or_else(|| std::env::var_os("CARGO").map(PathBuf::from));
         let missing = || Coded::host("`cargo` is not on PATH\n  hint: https://rustup.rs");
         let xtask = std::env::current_exe().context("cannot tell which file this program is")?;
-        Ok(Self { cargo: cargo.ok_or_else(missing)?, xtask })
+        Ok(Self { cargo: cargo.ok_or_else(missing)?, xtask, bash: "bash".into() })
     }
 
     /// The step as a command without what `cargo run` put into our environment:
@@ -125,6 +134,7 @@ impl Tools {
         let dir = |path: &Path| path.as_os_str().to_owned();
         let (program, global): (&Path, Vec<OsString>) = match step.program {
             Program::Cargo => (&self.cargo, vec![]),
+            Program::Script => (&self.bash, vec![]),
             Program::Xtask => (
                 &self.xtask,
                 vec![
@@ -141,6 +151,8 @@ impl Tools {
         let leaked = names.filter(|name| name.to_str().is_some_and(steps::is_cargos_own));
         let command = Cmd::new(program, format!("pass `{}`", step.name)).cwd(&repo.root);
         let command = command.args(global).args(&step.args);
+        let command =
+            step.env.iter().fold(command, |command, (name, value)| command.env(name, value));
         leaked.fold(command, Cmd::env_remove)
     }
 }
