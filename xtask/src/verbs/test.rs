@@ -81,7 +81,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         .collect();
     let tools = Tools::find()?;
     if args.list {
-        let lines = steps.iter().map(|s| format!("{:<10}{}\n", s.name, tools.command(s, context)));
+        let lines =
+            steps.iter().map(|s| format!("{:<15} {:#}\n", s.name, tools.command(s, context)));
         print(&lines.collect::<String>())?;
         return Ok(Exit::Ok);
     }
@@ -189,7 +190,7 @@ impl Runner<'_> {
         let log = self.logs.join(format!("{}.log", step.name));
         drop(std::fs::remove_file(&log)); // the command appends
         let command = self.tools.command(step, self.context);
-        eprintln!("== {}: {command}", step.name);
+        eprintln!("== {}: {command:#}", step.name);
         let command = command.log(&log).timeout(step.limit.min(left));
         let mut counts = Counts::default();
         let verbose = self.context.verbose > 0;
@@ -261,7 +262,7 @@ fn summary(done: &[Done], total: &Counts, logs: &Path) -> String {
             Outcome::Skipped(why) => why.clone(),
         };
         let time = table::minutes(step.took);
-        let line = format!("  {:<5} {:<10} {time:>6}  {note}", word(&step.outcome), step.name);
+        let line = format!("  {:<5} {:<15} {time:>6}  {note}", word(&step.outcome), step.name);
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -289,7 +290,7 @@ mod tests {
         ];
         let text = summary(&all, &total(&all), Path::new("/o"));
         assert_eq!(text.lines().last(), Some("41 passed, 1 failed, 3 skipped"));
-        assert!(text.contains("  FAIL  build        1:01  x; log /o/build.log\n"), "{text}");
+        assert!(text.contains("  FAIL  build             1:01  x; log /o/build.log\n"), "{text}");
         let good = [done("fmt", Outcome::Passed, (0, 0, 0))];
         let text = summary(&good, &total(&good), Path::new("/o"));
         assert_eq!(text.lines().last(), Some("1 passed, 0 failed"));
