@@ -165,7 +165,10 @@ fn report(context: &Context, target: &Target, result: &Result<Outcome>, started:
         ),
         Err(error) => {
             let text = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-            eprintln!("  FAIL  {}  after {}\n{text}", target.id, table::minutes(started.elapsed()));
+            // Findings say for themselves how grave they are.
+            let prefix = if text.starts_with("error") { "" } else { "error: " };
+            let after = table::minutes(started.elapsed());
+            eprintln!("  FAIL  {}  after {after}\n{prefix}{text}", target.id);
         }
     }
 }
