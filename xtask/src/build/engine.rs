@@ -16,7 +16,6 @@ use crate::exit::{Coded, Exit};
 use crate::finding::Findings;
 use crate::host::packer::{self, Packer};
 use crate::plan::{Resolved, diagnose};
-use crate::signal::CancelToken;
 
 /// What `--engine` may say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -157,7 +156,7 @@ fn builtin(request: &Request<'_>) -> Result<Outcome> {
             ..run::Options::default()
         },
     };
-    let result = run::run(&job, &Said(request.reporter), &CancelToken::global());
+    let result = run::run(&job, &Said(request.reporter), &request.settings.cancel);
     let disk = result.map_err(|error| failure(*error, request.evidence))?;
     let path = disk.disks.first().cloned();
     let path = path.ok_or_else(|| anyhow::anyhow!("the build left no disk"))?;

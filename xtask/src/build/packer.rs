@@ -83,7 +83,7 @@ pub fn build(packer: &Packer, request: &Request<'_>) -> Result<Outcome> {
     drop(fs::remove_file(&variables));
     let path = paths.output.join("disk.qcow2");
     match status {
-        Err(error) if CancelToken::global().is_set() => {
+        Err(error) if request.settings.cancel.is_set() => {
             Err(Coded { exit: Exit::Interrupted, message: "interrupted".into() })
                 .with_context(|| error.to_string())
         }
@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
     fn new(request: &'a Request<'a>) -> Self {
         Self {
             request,
-            token: CancelToken::global().child(),
+            token: request.settings.cancel.child(),
             done: AtomicBool::new(false),
             console: Mutex::new(Console::new(&request.paths.serial())),
             last: Mutex::default(),
