@@ -32,13 +32,7 @@ arm64) loader=(grub2-common grub-efi-arm64 grub-efi-arm64-bin grub-efi-arm64-sig
 esac
 
 answer_loaders
-
-# Official images: its flag file reinstalls loaders for both firmwares on each
-# GRUB upgrade, and fails on a machine that has room for only one of them.
-rm -f /etc/grub.d/enable_cloud
-if is_installed grub-cloud-amd64; then
-  apt_quiet purge grub-cloud-amd64
-fi
+remove_grub_cloud
 
 say "Installing base packages"
 apt_quiet install "${base[@]}" "${network[@]}" "${loader[@]}"

@@ -109,6 +109,15 @@ grub-efi-arm64 grub2/update_nvram boolean false
 SELECTIONS
 }
 
+# Official images: its flag file reinstalls loaders for both firmwares on each
+# GRUB upgrade, and fails on a machine that has room for only one of them.
+remove_grub_cloud() {
+  rm -f /etc/grub.d/enable_cloud
+  if is_installed grub-cloud-amd64; then
+    apt_quiet purge grub-cloud-amd64
+  fi
+}
+
 # Firmware, the user's packages and the user's .deb files.
 install_extras() {
   local -a firmware extra debs

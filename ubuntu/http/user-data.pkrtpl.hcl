@@ -1,0 +1,1 @@
+../../common/deb/http/user-data.pkrtpl.hcl
