@@ -1,1 +1,1 @@
-../../common/deb/scripts/customize.sh
+../../common/linux/scripts/customize.sh

@@ -1,1 +1,1 @@
-../../common/deb/scripts/finish.sh
+../../common/linux/scripts/finish.sh

@@ -1,1 +1,1 @@
-../../common/deb/http/user-data.pkrtpl.hcl
+../../common/linux/http/user-data.pkrtpl.hcl
