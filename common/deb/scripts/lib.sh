@@ -182,8 +182,8 @@ kernel_versions() {
 kernel_of_package() {
   local package=$1 wanted
   wanted=$(dpkg-query -W -f '${Depends}\n' "$package" | grep -oE 'linux-image-[^ ,|]+' | head -n 1) || true
-  # Ubuntu's linux-generic needs linux-image-generic, which needs the image.
-  if [ -n "$wanted" ] && [ ! -e "/boot/vmlinuz-${wanted#linux-image-}" ] && is_installed "$wanted"; then
+  # linux-generic needs linux-image-generic, which needs the image itself.
+  if [ -n "$wanted" ] && is_installed "$wanted"; then
     kernel_of_package "$wanted"
     return
   fi
