@@ -1,11 +1,10 @@
-# Knobs that every Linux image has, and the credential of the build VM.
+# Knobs that every Linux image has.
 #
 # defines  variables: customize_script, extra_packages, http_proxy,
 #          https_proxy, iso_checksum, iso_url, kernel, locale, no_proxy,
-#          package_directory, ssh_private_key_file, ssh_public_key, timezone,
-#          user_data
+#          package_directory, timezone
 #          locals:    linux_customize_script, linux_environment,
-#          linux_package_directory, ssh_password
+#          linux_package_directory
 # expects  nothing
 #
 # What the knobs mean is the same everywhere; the scripts of an OS decide how.
@@ -77,31 +76,6 @@ variable "timezone" {
   type        = string
   default     = "Etc/UTC"
   description = "Time zone of the image, as in /usr/share/zoneinfo."
-}
-
-variable "ssh_public_key" {
-  type        = string
-  default     = ""
-  description = "Key that may log in to the build VM as well, for debugging. Not kept in the image."
-}
-
-variable "ssh_private_key_file" {
-  type        = string
-  default     = null
-  description = "Private key to ssh_public_key. Unset: the random password."
-}
-
-variable "user_data" {
-  type        = string
-  default     = null
-  description = "Your own cloud-init user-data template for the build VM. It gets ssh_password and ssh_public_key, and must let root in."
-}
-
-# One password per build, known to nobody and gone from the image: the guest
-# locks root in the same command that powers it off.
-local "ssh_password" {
-  expression = uuidv4()
-  sensitive  = true
 }
 
 locals {
