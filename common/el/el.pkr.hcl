@@ -14,6 +14,7 @@
 #            install_url    tree to install from; "" for the medium itself
 #            repositories   further repositories, name to URL
 #          and, where they are needed:
+#            syntax         pykickstart's name of the syntax instead of RHEL<major>
 #            environment    package group instead of @core
 #            packages       further packages
 #            renamed        package names that differ, usual name to own
@@ -90,6 +91,7 @@ locals {
 
   el_kickstart = templatefile(coalesce(var.answer_file, "${abspath(path.root)}/http/ks.pkrtpl.hcl"), {
     title        = local.os.title
+    syntax       = try(local.os.syntax, "RHEL${local.os.major}")
     major        = local.os.major
     install_url  = local.os.install_url
     repositories = local.el_repositories

@@ -1,3 +1,4 @@
+#version=${syntax}
 # ${title}: kickstart, rendered by templatefile.
 cmdline
 %{ if install_url == "" ~}
