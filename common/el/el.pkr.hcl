@@ -74,6 +74,7 @@ locals {
     [for name in local.el_removed : "-${name}"],
   )
 
+  el_hook         = try(local.os.hook, false)
   el_repositories = merge(local.os.repositories, var.repositories)
 
   # Shell variables of %post. Proxies last as long as the script.
@@ -105,7 +106,8 @@ locals {
     library     = file("${abspath(path.root)}/scripts/lib.sh")
     post        = file("${abspath(path.root)}/scripts/post.sh")
     customize   = filebase64(local.linux_customize_script)
-    hook        = try(local.os.hook, false) ? filebase64("${abspath(path.root)}/curtin/curtin-hooks") : ""
+    hook        = local.el_hook ? filebase64("${abspath(path.root)}/curtin/curtin-hooks") : ""
+    hooklib     = local.el_hook ? filebase64("${abspath(path.root)}/curtin/hooklib.py") : ""
   })
 }
 

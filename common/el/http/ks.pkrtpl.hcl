@@ -62,6 +62,7 @@ export ${name}='${replace(value, "'", "'\\''")}'
 %{ endfor ~}
 CUSTOMIZE='${customize}'
 HOOK='${hook}'
+HOOKLIB='${hooklib}'
 
 ${library}
 ${post}

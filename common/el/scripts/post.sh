@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # %post of the EL family: makes an installed system an image. Runs in it by
 # chroot, after lib.sh and with these variables set:
-: "${ARCHITECTURE:?}" "${CUSTOMIZE?}" "${EFI_DIRECTORY:?}" "${HOOK?}" "${LOCALE:?}" "${MARKER:?}" "${RELEASE:?}"
+: "${ARCHITECTURE:?}" "${CUSTOMIZE?}" "${EFI_DIRECTORY:?}" "${HOOK?}" "${HOOKLIB?}" "${LOCALE:?}" "${MARKER:?}" "${RELEASE:?}"
 
 build=/var/lib/image-build
 mkdir -p "$build"
@@ -32,6 +32,7 @@ if [ -n "$HOOK" ]; then
   say "deploy hook"
   mkdir -p /curtin
   base64 --decode <<<"$HOOK" >/curtin/curtin-hooks
+  base64 --decode <<<"$HOOKLIB" >/curtin/hooklib.py
   chmod 755 /curtin/curtin-hooks
 fi
 
