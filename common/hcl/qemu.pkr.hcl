@@ -2,7 +2,7 @@
 #
 # defines  variables: accelerator, cpu_model, cpus, disk_size, headless,
 #          machine_type, memory, output_directory, qemu_binary, qmp_socket,
-#          serial_log, shutdown_timeout, timeout, vm_name
+#          serial_log, timeout, vm_name
 #          locals:    qemu_args, qemu_binary, qemu_cpus, qemu_disk_size,
 #          qemu_machine_type, qemu_memory, qemu_output_directory,
 #          qemu_timeout, qemu_vm_name
@@ -79,16 +79,10 @@ variable "serial_log" {
   description = "File that receives the serial console. Unset: <output_directory>.serial.log, which survives a failed build."
 }
 
-variable "shutdown_timeout" {
-  type        = string
-  default     = "10m"
-  description = "How long the guest may take to power off."
-}
-
 variable "timeout" {
   type        = string
   default     = null
-  description = "How long to wait for the guest to answer."
+  description = "How long to wait for the guest: to answer by SSH, or to install and turn itself off."
 }
 
 variable "vm_name" {

@@ -1,8 +1,15 @@
 # The credential of a build VM that scripts enter by SSH.
 #
-# defines  variables: ssh_private_key_file, ssh_public_key, user_data
+# defines  variables: shutdown_timeout, ssh_private_key_file, ssh_public_key,
+#          user_data
 #          locals:    ssh_password
 # expects  nothing
+
+variable "shutdown_timeout" {
+  type        = string
+  default     = "10m"
+  description = "How long the guest may take to power off."
+}
 
 variable "ssh_public_key" {
   type        = string

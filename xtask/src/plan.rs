@@ -210,6 +210,7 @@ impl Resolver {
     ) -> Result<Plan, Vec<Finding>> {
         let text =
             |name: &str| source.body.string(name).map_err(|d| diagnose::findings(&self.root, &[d]));
+        let secrets = json::Secrets::of(evaluated);
         Ok(Plan {
             version: 1,
             target: target.id.clone(),
@@ -223,8 +224,10 @@ impl Resolver {
             },
             machine: machine::size(&source.body)
                 .map_err(|d| diagnose::findings(&self.root, &[d]))?,
-            source: json::body(&source.body),
-            provisioners: source.provisioners.iter().map(json::provisioner).collect(),
+            source: json::body(&source.body, &secrets),
+            provisioners: (source.provisioners.iter())
+                .map(|p| json::provisioner(p, &secrets))
+                .collect(),
             argv: None,
             artifact: self.out.join(&target.id).join(target.artifact_name()),
             files: evaluated.files_read.iter().cloned().collect(),

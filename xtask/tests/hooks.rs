@@ -1,5 +1,5 @@
 //! Runs the unit tests of the deploy hooks: `python3 -m unittest` in the `tests`
-//! directory of each image that has one.
+//! directory of each image and each part of `common/` that has one.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
@@ -8,9 +8,10 @@ use std::process::Command;
 
 fn test_directories() -> Vec<PathBuf> {
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
-    let images = std::fs::read_dir(tree).unwrap().flatten().map(|entry| entry.path());
+    let inside = |dir: &Path| std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+    let images = inside(&tree).filter(|dir| dir.join("image.toml").exists());
     images
-        .filter(|dir| dir.join("image.toml").exists())
+        .chain(inside(&tree.join("common")))
         .map(|dir| dir.join("tests"))
         .filter(|dir| dir.is_dir())
         .collect()

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use packer_hcl::body::Body;
 use packer_hcl::source::Span;
+use packer_hcl::value::Value;
 use walkdir::WalkDir;
 
 use crate::catalog::IMAGE_FILE;
@@ -27,7 +28,19 @@ pub fn named(resolved: &Resolved, dir: &Path) -> Vec<(PathBuf, Span)> {
     let source = &resolved.source;
     let posts = source.post_processors.iter().flatten().map(|p| &p.body);
     let bodies = source.provisioners.iter().map(|p| &p.body).chain(posts).chain([&source.body]);
-    bodies.flat_map(|body| paths(body, dir)).collect()
+    bodies.flat_map(|body| paths(body, dir)).chain(configs(&source.body)).collect()
+}
+
+/// Files that QEMU itself reads: `-readconfig` in `qemuargs`.
+fn configs(body: &Body) -> Vec<(PathBuf, Span)> {
+    let Some(attribute) = body.attribute("qemuargs") else { return vec![] };
+    let rows = attribute.value.as_sequence().unwrap_or_default();
+    let config = |row: &Value| {
+        let words: Vec<&str> = row.as_sequence()?.iter().filter_map(Value::as_str).collect();
+        let ["-readconfig", path] = words.as_slice() else { return None };
+        Some((PathBuf::from(path), attribute.span.clone()))
+    };
+    rows.iter().filter_map(config).collect()
 }
 
 fn paths(body: &Body, dir: &Path) -> Vec<(PathBuf, Span)> {
@@ -67,8 +80,11 @@ pub fn missing(root: &Path, named: &[(PathBuf, Span)]) -> Vec<Finding> {
 /// REF002: files of the image directory that no target reads or names.
 #[must_use]
 pub fn unused(root: &Path, dir: &Path, used: &BTreeSet<PathBuf>) -> Vec<Finding> {
-    let is_used =
-        |path: &Path| path.ancestors().take_while(|a| *a != dir).any(|a| used.contains(a));
+    // A linked directory is used when a file in it is: links are not entered.
+    let is_used = |path: &Path| {
+        let through = path.is_symlink() && used.iter().any(|file| file.starts_with(path));
+        through || path.ancestors().take_while(|a| *a != dir).any(|a| used.contains(a))
+    };
     let files = WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(|entry| {
         let name = entry.file_name().to_string_lossy();
         !(entry.depth() == 1 && (OTHERS.contains(&&*name) || name.starts_with("output-")))

@@ -1,0 +1,1 @@
+../common/el/el.pkr.hcl
