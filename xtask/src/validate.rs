@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod links;
+pub mod packer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use rayon::prelude::*;
 use crate::catalog::{Image, Target};
 use crate::engine::decode;
 use crate::finding::{Finding, Severity};
+use crate::host::packer::Packer;
 use crate::plan::{Options, Resolved, Resolver, diagnose};
 use crate::repo::Repo;
 
@@ -47,6 +49,31 @@ pub fn validate(repo: &Repo, images: &[&Image], targets: &[&Target], options: &O
         .collect();
     Report { findings: merged(findings), targets: targets.len(), skipped: vec![] }
 }
+
+impl Report {
+    /// Adds what a real Packer says, or that there is none.
+    ///
+    /// # Errors
+    /// Packer is there but does not start.
+    pub fn ask_packer(
+        &mut self,
+        repo: &Repo,
+        images: &[&Image],
+        targets: &[&Target],
+    ) -> anyhow::Result<()> {
+        let Some(packer) = crate::host::packer::probe().filter(Packer::is_good) else {
+            self.skipped.push(NO_PACKER.into());
+            return Ok(());
+        };
+        let found = packer::check(repo, &packer, images, targets)?;
+        self.findings = merged(self.findings.drain(..).chain(found).collect());
+        Ok(())
+    }
+}
+
+/// The one skip that `--strict` allows: CI machines have no Packer.
+pub const NO_PACKER: &str =
+    "packer validate and packer fmt: no Packer >= 1.11 with its qemu plugin";
 
 fn check_image(repo: &Repo, image: &Image, targets: &[&Target], options: &Options) -> Vec<Finding> {
     let mut findings = links::check(&repo.root, &image.dir);

@@ -35,9 +35,12 @@ pub struct Args {
     targets: Targets,
     #[command(flatten)]
     flags: PlanFlags,
-    /// Warnings and skipped checks are errors
+    /// Warnings and skipped checks are errors; only a missing Packer is not
     #[arg(long)]
     strict: bool,
+    /// Leave out `packer validate` and `packer fmt`, which take a second per target
+    #[arg(long)]
+    no_packer: bool,
     /// How to print findings
     #[arg(long, value_enum, default_value_t)]
     format: FindingFormat,
@@ -61,9 +64,13 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         .iter()
         .filter(|i| everything || targets.iter().any(|t| t.image == i.name))
         .collect();
-    let report = validate::validate(&context.repo, &images, &targets, &args.flags.options()?);
+    let mut report = validate::validate(&context.repo, &images, &targets, &args.flags.options()?);
+    if !args.no_packer {
+        report.ask_packer(&context.repo, &images, &targets)?;
+    }
     show(&report, args.format, started)?;
-    let strict = args.strict && !(report.findings.is_empty() && report.skipped.is_empty());
+    let skipped = report.skipped.iter().any(|skip| skip != validate::NO_PACKER);
+    let strict = args.strict && (skipped || !report.findings.is_empty());
     let failed = strict || report.count(Severity::Error) > 0;
     Ok(if failed { Exit::Failed } else { Exit::Ok })
 }
