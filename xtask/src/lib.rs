@@ -7,6 +7,7 @@
 pub mod arch;
 pub mod build;
 pub mod catalog;
+pub mod changed;
 pub mod cli;
 pub mod cmd;
 pub mod contract;
