@@ -31,21 +31,8 @@ arm64) loader=(grub2-common grub-efi-arm64 grub-efi-arm64-bin grub-efi-arm64-sig
 *) die "unknown architecture $ARCHITECTURE" ;;
 esac
 
-# Answers that the loaders' scripts would ask for. The build VM's disk and NVRAM
-# are not the deployed machine's, so nothing may be installed on them.
-debconf-set-selections <<'SELECTIONS'
-grub-pc grub-pc/install_devices_empty boolean true
-grub-pc grub-pc/install_devices multiselect
-grub-efi-amd64 grub2/update_nvram boolean false
-grub-efi-arm64 grub2/update_nvram boolean false
-SELECTIONS
-
-# Official images: its flag file reinstalls loaders for both firmwares on each
-# GRUB upgrade, and fails on a machine that has room for only one of them.
-rm -f /etc/grub.d/enable_cloud
-if is_installed grub-cloud-amd64; then
-  apt_quiet purge grub-cloud-amd64
-fi
+answer_loaders
+remove_grub_cloud
 
 say "Installing base packages"
 apt_quiet install "${base[@]}" "${network[@]}" "${loader[@]}"
@@ -55,22 +42,7 @@ say "Kernel package: $kernel"
 apt_quiet install "$kernel"
 printf '%s\n' "${kernel%%=*}" >"$BUILD/kernel-package"
 
-read -r -a firmware <<<"${FIRMWARE_PACKAGES:-}"
-read -r -a extra <<<"${EXTRA_PACKAGES:-}"
-if [ ${#firmware[@]} -gt 0 ]; then
-  say "Firmware: ${firmware[*]}"
-  apt_quiet install "${firmware[@]}"
-fi
-if [ ${#extra[@]} -gt 0 ]; then
-  say "Extra packages: ${extra[*]}"
-  apt_quiet install "${extra[@]}"
-fi
-
-mapfile -d '' debs < <(find "$BUILD/packages" -maxdepth 1 -name '*.deb' -print0 | sort -z)
-if [ ${#debs[@]} -gt 0 ]; then
-  say "Local packages: ${#debs[@]}"
-  apt_quiet install "${debs[@]}"
-fi
+install_extras
 
 if [ "$RELEASE" -ge 12 ] && is_installed ifupdown; then
   apt_quiet purge ifupdown

@@ -4,17 +4,13 @@ Configurations are shaped like those MAAS sends (synthetic: written by hand
 after MAAS's preseed code, no captured deployment).
 """
 
-import importlib.machinery
 import os
 import stat
-import subprocess
-import sys
 import tempfile
-import types
 import unittest
 from unittest import mock
 
-HOOK = os.path.join(os.path.dirname(__file__), "..", "curtin", "curtin-hooks")
+from harness import HookCase, Recorder, hooks
 
 MAAS_CONFIG = {
     "kernel": {"package": "linux-generic", "mapping": {}},
@@ -34,31 +30,6 @@ MAAS_CONFIG = {
         "maas-cloud-config": {"content": "#cloud-config\ndatasource: {MAAS: {token_key: k}}\n"},
     },
 }
-
-
-def load():
-    # No .py, and no byte code beside a file that is copied into images.
-    sys.dont_write_bytecode = True
-    loader = importlib.machinery.SourceFileLoader("curtin_hooks", HOOK)
-    module = types.ModuleType("curtin_hooks")
-    loader.exec_module(module)
-    return module
-
-
-hooks = load()
-
-
-class Recorder:
-    """A chroot runner that records commands; `installed` names packages."""
-
-    def __init__(self, installed=()):
-        self.installed = set(installed)
-        self.commands = []
-
-    def __call__(self, argv, check=True):
-        self.commands.append(argv)
-        status = "ii " if argv[-1] in self.installed else "un "
-        return subprocess.CompletedProcess(argv, 0, stdout=status)
 
 
 class Configuration(unittest.TestCase):
@@ -129,25 +100,74 @@ class Datasource(unittest.TestCase):
             self.assertEqual(os.listdir(target), [])
 
 
-class Initrd(unittest.TestCase):
-    def test_missing_and_old_are_stale(self):
-        self.assertEqual(hooks.stale_initrds(["a", "b", "c"], {"a": 5.0, "b": 20.0}, 10.0), ["a", "c"])
+PLAIN = [
+    {"id": "sda", "type": "disk"},
+    {"id": "sda-part1", "type": "partition"},
+    {"id": "root", "type": "format", "fstype": "ext4"},
+    {"id": "esp", "type": "format", "fstype": "fat32"},
+    {"id": "m0", "type": "mount", "device": "root", "path": "/"},
+    {"id": "m1", "type": "mount", "device": "esp", "path": "/boot/efi"},
+]
 
-    def test_all_kernels_are_served(self):
-        with tempfile.TemporaryDirectory() as target:
-            boot = os.path.join(target, "boot")
-            os.makedirs(boot)
-            for name in ("vmlinuz-6.1.0-1-amd64", "vmlinuz-6.1.0-2-amd64", "initrd.img-6.1.0-1-amd64"):
-                with open(os.path.join(boot, name), "w", encoding="utf-8") as stream:
-                    stream.write("x")
-            # An empty initrd is what an interrupted run leaves behind.
-            open(os.path.join(boot, "initrd.img-6.1.0-2-amd64"), "w", encoding="utf-8").close()
-            run = Recorder()
-            hooks.update_initrds(run, target, started=float("inf"))
-            self.assertEqual(run.commands, [
-                ["update-initramfs", "-u", "-k", "6.1.0-1-amd64"],
-                ["update-initramfs", "-c", "-k", "6.1.0-2-amd64"],
-            ])
+
+class Initrd(unittest.TestCase):
+    def target(self, *initrds):
+        """Two kernels, initrds as given, all made of files of time 100."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        top = directory.name
+        files = ["boot/vmlinuz-1-amd64", "boot/vmlinuz-2-amd64", "etc/initramfs-tools/initramfs.conf",
+                 "lib/modules/1-amd64/modules.dep", "lib/modules/2-amd64/modules.dep"]
+        for name in files + ["boot/initrd.img-%s-amd64" % number for number in initrds]:
+            path = os.path.join(top, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write("x")
+        for parent, names, others in os.walk(top):
+            for name in names + others:
+                os.utime(os.path.join(parent, name), (100, 100))
+        return top
+
+    def commands(self, target, started=200.0, special=""):
+        run = Recorder()
+        hooks.update_initrds(run, target, started, special)
+        return [command[1:] for command in run.commands]
+
+    def test_a_generic_initrd_stays(self):
+        self.assertEqual(self.commands(self.target(1, 2)), [])
+
+    def test_a_missing_and_an_empty_one_are_made(self):
+        target = self.target(1, 2)
+        # An empty initrd is what an interrupted run leaves behind.
+        open(os.path.join(target, "boot/initrd.img-2-amd64"), "w", encoding="utf-8").close()
+        self.assertEqual(self.commands(target), [["-c", "-k", "2-amd64"]])
+        self.assertEqual(self.commands(self.target(2)), [["-c", "-k", "1-amd64"]])
+
+    def test_special_storage_is_served_once(self):
+        target = self.target(1, 2)
+        both = [["-u", "-k", "1-amd64"], ["-u", "-k", "2-amd64"]]
+        self.assertEqual(self.commands(target, special="LVM"), both)
+        # Made by curtin's own hooks a moment ago.
+        self.assertEqual(self.commands(target, started=50.0, special="LVM"), [])
+
+    def test_a_newer_input_is_served(self):
+        for name in ("etc/crypttab", "etc/initramfs-tools/conf.d/x", "lib/modules/2-amd64/updates/new.ko"):
+            target = self.target(1, 2)
+            path = os.path.join(target, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            open(path, "w", encoding="utf-8").close()
+            self.assertIn(["-u", "-k", "2-amd64"], self.commands(target), name)
+
+    def test_only_ext4_on_a_partition_is_plain(self):
+        def special(items):
+            return hooks.special_storage({"storage": {"version": 1, "config": items}})
+
+        self.assertEqual(special(PLAIN), "")
+        xfs = [dict(item, fstype="xfs") if item["id"] == "root" else item for item in PLAIN]
+        self.assertIn("xfs", special(xfs))
+        self.assertIn("lvm_partition", special(PLAIN + [{"id": "lv", "type": "lvm_partition"}]))
+        self.assertIn("unknown", special(PLAIN[:4]))
+        self.assertIn("not described", hooks.special_storage({}))
 
     def test_diversion_is_undone(self):
         with tempfile.TemporaryDirectory() as target:
@@ -198,53 +218,23 @@ class Loader(unittest.TestCase):
         self.assertEqual(hooks.parse_disks(tree), ["/dev/sda", "/dev/sdb"])
 
 
-class Main(unittest.TestCase):
+class Main(HookCase):
     """The whole hook against a minimal curtin package."""
 
-    def run_main(self, cfg, target, machine="x86_64"):
-        calls = []
-        curtin = types.ModuleType("curtin")
-        curtin.config = types.SimpleNamespace(load_command_config=lambda args, state: cfg)
-        curtin.util = types.SimpleNamespace(load_command_environment=lambda: {"target": target})
-        commands = types.ModuleType("curtin.commands")
-        commands.curthooks = types.SimpleNamespace(
-            builtin_curthooks=lambda c, t, s: calls.append(("builtin", c)),
-            apply_networking=lambda t, s: calls.append(("network", None)))
-        modules = {"curtin": curtin, "curtin.commands": commands, "curtin.commands.curthooks": commands.curthooks}
-
-        class Runner:
-            def __init__(self, _target):
-                self.run = Recorder(installed=["grub-pc"])
-
-            def __enter__(self):
-                return self.run
-
-            def __exit__(self, *_):
-                calls.append(("commands", self.run.commands))
-
-        with mock.patch.dict(sys.modules, modules), mock.patch.object(hooks, "chroot_runner", Runner), \
-                mock.patch.object(hooks.platform, "machine", return_value=machine), \
-                mock.patch.object(hooks, "boot_disks", return_value=[]):
-            return hooks.main(), calls
-
-    def make_target(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        for name, content in [("etc/os-release", "ID=debian\nVERSION_CODENAME=bookworm\n"),
-                              ("curtin/kernel-package", "linux-image-amd64\n"), ("boot/vmlinuz-6.1", "x")]:
-            path = os.path.join(directory.name, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as stream:
-                stream.write(content)
-        return directory.name
+    def target(self):
+        return self.make_target({
+            "etc/os-release": "ID=debian\nVERSION_CODENAME=bookworm\n",
+            "curtin/kernel-package": "linux-image-amd64\n",
+            "boot/vmlinuz-6.1": "x",
+        })
 
     def test_tgz(self):
-        target = self.make_target()
+        target = self.target()
         status, calls = self.run_main(MAAS_CONFIG, target)
         self.assertEqual(status, 0)
         builtin = dict(call for call in calls if call[0] == "builtin")["builtin"]
         self.assertEqual(builtin["kernel"]["package"], "linux-image-amd64")
-        commands = [command for name, value in calls if name == "commands" for command in value]
+        commands = self.commands(calls)
         self.assertIn(["update-initramfs", "-c", "-k", "6.1"], commands)
         self.assertIn(["update-grub"], commands)
         self.assertFalse(os.path.exists(os.path.join(target, "curtin")))
@@ -252,19 +242,19 @@ class Main(unittest.TestCase):
             target, hooks.DATASOURCE_DIR, "95-cloudconfig-maas-datasource.cfg")))
 
     def test_dd_leaves_the_disk_alone(self):
-        target = self.make_target()
+        target = self.target()
         status, calls = self.run_main(dict(MAAS_CONFIG, sources={"00": {"type": "dd-gz"}}), target)
         self.assertEqual((status, calls), (0, [("network", None)]))
 
     def test_failed_deploy_keeps_the_evidence(self):
-        target = self.make_target()
+        target = self.target()
         with mock.patch.object(hooks, "deploy_root", side_effect=RuntimeError("boom")):
             with self.assertRaisesRegex(RuntimeError, "boom"):
                 self.run_main({}, target)
         self.assertTrue(os.path.exists(os.path.join(target, "curtin")))
 
     def test_unknown_machine(self):
-        self.assertEqual(self.run_main({}, self.make_target(), machine="riscv64")[0], 1)
+        self.assertEqual(self.run_main({}, self.target(), machine="riscv64")[0], 1)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,18 @@
 //! The pipeline: lock, media, engine, pack, contract, publish.
 
+pub mod board;
 pub mod engine;
 pub mod lock;
 pub mod manifest;
+pub mod many;
 pub mod media;
 pub mod output;
 pub mod pack;
+pub mod packer;
 pub mod report;
 pub mod run;
+pub mod schedule;
+pub mod summary;
 
 use std::path::Path;
 

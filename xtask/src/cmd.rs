@@ -288,7 +288,7 @@ impl Cmd {
 
     fn announce(&self) {
         if TRACE.load(Ordering::Relaxed) {
-            let text = display::masked_text(&self.to_string(), &self.secrets);
+            let text = display::masked_text(&format!("{self:#}"), &self.secrets);
             eprintln!("+ {text}    (in {})", self.cwd.display());
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::report::Reporter;
 use super::run::Settings;
@@ -11,12 +11,11 @@ use crate::engine::decode;
 use crate::engine::error::{EngineError, Kind};
 use crate::engine::events::{Event, Events};
 use crate::engine::host::{QemuHost, WorkPaths};
-use crate::engine::run::{self, Job};
+use crate::engine::run::{self, Job, OnError};
 use crate::exit::{Coded, Exit};
 use crate::finding::Findings;
 use crate::host::packer::{self, Packer};
 use crate::plan::{Resolved, diagnose};
-use crate::signal::CancelToken;
 
 /// What `--engine` may say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -43,13 +42,18 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Looks at what is installed.
+    /// Looks at what is installed. Only the built-in engine can keep a VM.
     ///
     /// # Errors
-    /// `--engine packer` and no good Packer: exit 3.
-    pub fn choose(choice: Choice) -> Result<Self> {
-        if choice == Choice::Builtin {
-            return Ok(Self::Builtin { why: "asked for".into() });
+    /// `--engine packer` and no good Packer: exit 3; with a VM to keep: exit 2.
+    pub fn choose(choice: Choice, on_error: OnError) -> Result<Self> {
+        match choice {
+            Choice::Builtin => return Ok(Self::Builtin { why: "asked for".into() }),
+            Choice::Auto if on_error != OnError::Clean => {
+                return Ok(Self::Builtin { why: "Packer cannot keep a VM".into() });
+            }
+            Choice::Packer => super::packer::check(on_error)?,
+            Choice::Auto => {}
         }
         let found = packer::probe();
         match (found, choice) {
@@ -85,7 +89,7 @@ impl Engine {
     pub fn run(&self, request: &Request<'_>) -> Result<Outcome> {
         match self {
             Self::Builtin { .. } => builtin(request),
-            Self::Packer(packer) => bail!("{} is not wired yet", packer.path.display()),
+            Self::Packer(packer) => super::packer::build(packer, request),
         }
     }
 }
@@ -107,6 +111,8 @@ pub struct Request<'a> {
     pub resolved: &'a Resolved,
     /// The verified local medium.
     pub medium: &'a Path,
+    /// Its SHA-256, lower-case hexadecimal.
+    pub medium_sha256: &'a str,
     /// QEMU and its companions.
     pub host: QemuHost,
     /// Where the engine may write.
@@ -150,7 +156,7 @@ fn builtin(request: &Request<'_>) -> Result<Outcome> {
             ..run::Options::default()
         },
     };
-    let result = run::run(&job, &Said(request.reporter), &CancelToken::global());
+    let result = run::run(&job, &Said(request.reporter), &request.settings.cancel);
     let disk = result.map_err(|error| failure(*error, request.evidence))?;
     let path = disk.disks.first().cloned();
     let path = path.ok_or_else(|| anyhow::anyhow!("the build left no disk"))?;

@@ -29,6 +29,17 @@ pub struct Ready {
     pub checked: String,
 }
 
+/// How a medium may be had.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The user brought it.
+    pub given: bool,
+    /// Touch no network.
+    pub offline: bool,
+    /// Ends the download.
+    pub cancel: CancelToken,
+}
+
 /// Gets the medium of `target`.
 ///
 /// # Errors
@@ -38,17 +49,20 @@ pub fn get(
     repo: &Repo,
     target: &Target,
     medium: &Medium,
-    given: bool,
-    offline: bool,
+    access: &Access,
     reporter: &Reporter,
 ) -> Result<Ready> {
     let store = Store::new(repo.media.clone());
     let last = Mutex::new(Instant::now());
     let progress = |p: Progress| report_progress(reporter, &last, p);
     let notice = |text: &str| reporter.say(text);
-    let context =
-        Context { offline, cancel: CancelToken::global(), progress: &progress, notice: &notice };
-    if medium.kind == MediaKind::Mirror && !given {
+    let context = Context {
+        offline: access.offline,
+        cancel: access.cancel.clone(),
+        progress: &progress,
+        notice: &notice,
+    };
+    if medium.kind == MediaKind::Mirror && !access.given {
         return bootstrapped(repo, target, &store, &context);
     }
     if medium.kind == MediaKind::User && medium.url.is_empty() {

@@ -59,7 +59,7 @@ pub fn kind(target: &Target) -> Kind {
 /// # Errors
 /// The disk cannot be read, holds nothing deployable, or the file cannot be
 /// written; nothing is left then.
-pub fn pack(target: &Target, disk: &Path, output: &Path) -> Result<Packed> {
+pub fn pack(target: &Target, disk: &Path, output: &Path, cancel: &CancelToken) -> Result<Packed> {
     let request = PackRequest {
         disk: disk.into(),
         disk_format: None,
@@ -72,7 +72,6 @@ pub fn pack(target: &Target, disk: &Path, output: &Path) -> Result<Packed> {
         output: output.into(),
         allow_tiny: false,
     };
-    let cancel = CancelToken::global();
     let asked = || cancel.is_set();
     let watch = Watch::default().cancelled_by(&asked);
     let packed = disk_image::pack::pack(&request, &watch)

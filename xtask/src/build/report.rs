@@ -1,29 +1,23 @@
-//! What a build says while it runs and when it ended: one line per event.
+//! What one build says while it runs.
 
-use std::sync::Mutex;
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
 
-use crate::table::minutes;
+use super::board::Board;
 
-/// Writes progress lines to stderr, each with target and elapsed time.
+/// Tells the board about one target.
 #[derive(Debug)]
 pub struct Reporter {
     target: String,
-    started: Instant,
     verbose: u8,
+    board: Arc<Board>,
     phase: Mutex<String>,
 }
 
 impl Reporter {
     /// A reporter for one target.
     #[must_use]
-    pub fn new(target: &str, verbose: u8) -> Self {
-        Self {
-            target: target.to_owned(),
-            started: Instant::now(),
-            verbose,
-            phase: Mutex::new(String::new()),
-        }
+    pub fn new(target: &str, verbose: u8, board: Arc<Board>) -> Self {
+        Self { target: target.to_owned(), verbose, board, phase: Mutex::new(String::new()) }
     }
 
     /// A new phase began.
@@ -31,16 +25,17 @@ impl Reporter {
         if let Ok(mut current) = self.phase.lock() {
             phase.clone_into(&mut current);
         }
-        self.say(&format!("{phase:<10} {detail}"));
+        self.board.phase(&self.target, phase, detail);
     }
 
     /// Something worth a line.
     pub fn say(&self, text: &str) {
-        eprintln!("  {}  {:>5}  {}", self.target, minutes(self.started.elapsed()), text.trim_end());
+        self.board.say(&self.target, text);
     }
 
     /// Something only `-v` wants to see.
     pub fn detail(&self, text: &str) {
+        self.board.console(&self.target, text);
         if self.verbose > 0 {
             self.say(&format!("  {text}"));
         }
@@ -48,6 +43,7 @@ impl Reporter {
 
     /// Output of tools and guests: only with `-vv`.
     pub fn noise(&self, text: &str) {
+        self.board.console(&self.target, text);
         if self.verbose > 1 {
             self.say(&format!("    {text}"));
         }

@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
+use super::board::Board;
 use super::engine::{Engine, Outcome as Disk};
 use super::lock::Lock;
 use super::manifest::{self, Artifact, Manifest, Phases};
-use super::media::{self, Ready};
+use super::media::{self, Access, Ready};
 use super::output::{Output, write_atomic};
 use super::pack;
 use super::report::Reporter;
@@ -23,6 +25,7 @@ use crate::pipeline::Preparation;
 use crate::plan::conventions::Place;
 use crate::plan::{Options, Resolved, fingerprint};
 use crate::repo::Repo;
+use crate::signal::CancelToken;
 use crate::table;
 
 /// How to build, for all targets of a run.
@@ -42,6 +45,8 @@ pub struct Settings {
     pub on_error: crate::engine::run::OnError,
     /// Whether somebody watches.
     pub view: crate::engine::host::View,
+    /// Ends all builds of the run.
+    pub cancel: CancelToken,
 }
 
 /// How a build ended.
@@ -64,25 +69,24 @@ pub enum Outcome {
 /// Whatever stopped it, with its evidence kept in `out/<target>/failed`.
 pub fn build(
     repo: &Repo,
-    preparation: &mut Preparation,
+    preparation: &Mutex<Preparation>,
     target: &Target,
     settings: &Settings,
+    board: &Arc<Board>,
 ) -> Result<Outcome> {
-    let reporter = Reporter::new(&target.id, settings.verbose);
+    let reporter = Reporter::new(&target.id, settings.verbose, Arc::clone(board));
     let output = Output::new(repo.out_dir(&target.id));
-    let canonical = preparation.canonical(target, &settings.options).map_err(usage)?;
+    let canonical = held(preparation).canonical(target, &settings.options).map_err(usage)?;
     let _lock = Lock::take(&repo.out, &target.id)?;
     let mut phases = Phases::default();
-    reporter.phase("media", &canonical.plan.media.url);
-    let given = settings.options.iso.is_some();
-    let ready = media::get(
-        repo,
-        target,
-        &resolved_medium(preparation, target, settings)?,
-        given,
-        settings.offline,
-        &reporter,
-    )?;
+    let medium = resolved_medium(preparation, target, settings)?;
+    reporter.phase("media", &medium.url);
+    let access = Access {
+        given: settings.options.iso.is_some(),
+        offline: settings.offline,
+        cancel: settings.cancel.clone(),
+    };
+    let ready = media::get(repo, target, &medium, &access, &reporter)?;
     phases.end("media");
     let print = print_of(repo, preparation, target, &canonical, settings, &ready)?;
     if let Some(manifest) = up_to_date(&output, &print, settings) {
@@ -108,28 +112,33 @@ fn tidy(repo: &Repo, target: &Target) -> Result<()> {
     if kept.exists() { Ok(()) } else { remove(&work) }
 }
 
+/// One target is resolved at a time; a build that panicked leaves it whole.
+fn held(preparation: &Mutex<Preparation>) -> MutexGuard<'_, Preparation> {
+    preparation.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn usage(findings: Vec<Finding>) -> anyhow::Error {
     Coded { exit: Exit::Usage, message: Findings(findings).to_string() }.into()
 }
 
 /// `iso_url` and `iso_checksum` with this host's media directory.
 fn resolved_medium(
-    preparation: &mut Preparation,
+    preparation: &Mutex<Preparation>,
     target: &Target,
     settings: &Settings,
 ) -> Result<crate::plan::Medium> {
-    Ok(preparation.resolve(target, &settings.options).map_err(usage)?.plan.media)
+    Ok(held(preparation).resolve(target, &settings.options).map_err(usage)?.plan.media)
 }
 
 fn print_of(
     repo: &Repo,
-    preparation: &mut Preparation,
+    preparation: &Mutex<Preparation>,
     target: &Target,
     canonical: &Resolved,
     settings: &Settings,
     ready: &Ready,
 ) -> Result<String> {
-    let dir = preparation.resolver().dir(target);
+    let dir = held(preparation).resolver().dir(target);
     let evaluated = json!([canonical.plan.source, canonical.plan.provisioners]);
     let facts = serde_json::to_string(&target.facts)?;
     let engine = settings.engine.describe();
@@ -156,7 +165,7 @@ struct Job<'a> {
 impl Job<'_> {
     fn run(
         &self,
-        preparation: &mut Preparation,
+        preparation: &Mutex<Preparation>,
         print: &str,
         phases: &mut Phases,
     ) -> Result<Manifest> {
@@ -164,7 +173,7 @@ impl Job<'_> {
         remove(&work)?;
         let mut options = self.settings.options.clone();
         options.real = true;
-        let resolved = preparation.resolve(self.target, &options).map_err(usage)?;
+        let resolved = held(preparation).resolve(self.target, &options).map_err(usage)?;
         self.check_space(&resolved)?;
         let staging = self.output.stage()?;
         let plan = serde_json::to_string_pretty(&resolved.plan)?;
@@ -204,18 +213,19 @@ impl Job<'_> {
 
     fn run_engine(
         &self,
-        preparation: &mut Preparation,
+        preparation: &Mutex<Preparation>,
         resolved: &Resolved,
         work: &Path,
         staging: &Path,
     ) -> Result<Disk> {
-        let template = preparation.resolver().dir(self.target);
+        let template = held(preparation).resolver().dir(self.target);
         let paths = WorkPaths::create(work, &template)
             .with_context(|| format!("cannot create {}", work.display()))?;
-        let host = preparation.qemu_host(self.target.arch)?;
+        let host = held(preparation).qemu_host(self.target.arch)?;
         let result = self.settings.engine.run(&super::engine::Request {
             resolved,
             medium: &self.ready.path,
+            medium_sha256: &self.ready.sha256,
             host,
             paths: paths.clone(),
             settings: self.settings,
@@ -229,7 +239,7 @@ impl Job<'_> {
     fn pack(&self, disk: &Path, staging: &Path) -> Result<pack::Packed> {
         self.reporter.phase("pack", &self.target.artifact_name());
         let artifact = staging.join(self.target.artifact_name());
-        let packed = pack::pack(self.target, disk, &artifact)?;
+        let packed = pack::pack(self.target, disk, &artifact, &self.settings.cancel)?;
         self.reporter.detail(&packed.summary());
         self.reporter.phase("check", "contract");
         pack::check(self.target, &artifact, self.reporter)?;

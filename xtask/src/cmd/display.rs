@@ -27,11 +27,26 @@ fn quoted(text: &OsStr) -> String {
     shell_quote(&text.to_string_lossy()).into_owned()
 }
 
+/// A script given as an argument, by its first line.
+fn abridged(text: &OsStr) -> String {
+    let text = text.to_string_lossy();
+    let more = text.trim_end().lines().count().saturating_sub(1);
+    let first = text.lines().next().unwrap_or_default();
+    if more == 0 {
+        shell_quote(&text).into_owned()
+    } else {
+        format!("'{first} ...' (+{more} lines)")
+    }
+}
+
+/// `{}` can be pasted into a shell; `{:#}` is for progress: scripts by their
+/// first line, no word about variables that are removed.
 impl fmt::Display for Cmd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let removed = self.env.iter().filter(|(_, change)| matches!(change, EnvChange::Remove));
         let removed: Vec<String> = removed.map(|(key, _)| format!("-u {}", quoted(key))).collect();
-        if !removed.is_empty() {
+        let quoted = if f.alternate() { abridged } else { quoted };
+        if !removed.is_empty() && !f.alternate() {
             write!(f, "env {} ", removed.join(" "))?;
         }
         for (key, change) in &self.env {

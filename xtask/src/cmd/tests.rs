@@ -342,3 +342,12 @@ fn only_what_is_detached_outlives_us() {
         assert!(pids.iter().all(|pid| gone_within(*pid, Duration::from_secs(10))), "{role}");
     }
 }
+
+#[test]
+fn progress_shows_scripts_by_their_first_line() {
+    let script = "set -e\nrm -rf x\nmkdir x\n";
+    let cmd =
+        Cmd::new("sh", "test").cwd("/").args(["-c", script]).env_remove("CARGO").env("A", "b c");
+    assert_eq!(format!("{cmd:#}"), "A='b c' sh -c 'set -e ...' (+2 lines)");
+    assert_eq!(cmd.to_string(), format!("env -u CARGO A='b c' sh -c '{script}'"));
+}

@@ -1,4 +1,4 @@
-//! The table of rules.
+//! The table of rules. Longer than other files on purpose: it is one table.
 
 use super::{Breach, Input, Rule, Scope, access, boot, cloud, deploy, plausible, traces};
 use crate::finding::Severity;

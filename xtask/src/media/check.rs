@@ -53,7 +53,9 @@ fn pin(url: &str) -> Option<(String, &str)> {
     Some((format!("{}/{before}", url.get(..path_start)?), pinned))
 }
 
+/// Also `release-20260705`, as Ubuntu names its cloud images' directories.
 fn is_version(part: &str) -> bool {
+    let part = part.strip_prefix("release-").unwrap_or(part);
     let known = |c: char| c.is_ascii_digit() || "._-".contains(c);
     part.starts_with(|c: char| c.is_ascii_digit()) && part.chars().all(known)
 }
@@ -105,6 +107,11 @@ mod tests {
                 "https://h/iso/Rocky-9.6-x86_64-dvd.iso",
                 "https://h/iso/",
                 "Rocky-9.6-x86_64-dvd.iso",
+            ),
+            (
+                "https://h/noble/release-20260705/ubuntu-24.04-server-cloudimg-amd64.img",
+                "https://h/noble/",
+                "release-20260705",
             ),
             ("https://h/x.iso", "https://h/", "x.iso"),
         ] {

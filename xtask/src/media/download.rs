@@ -60,7 +60,7 @@ impl Download<'_> {
                 }
             };
             failures += 1;
-            if failures >= ATTEMPTS {
+            if failures >= attempts(&reason) {
                 return Err(MediaError::Network { url: masked(self.url), reason });
             }
             (ctx.notice)(&format!("{}: {reason}; trying again", masked(self.url)));
@@ -203,17 +203,26 @@ pub(super) fn text(url: &str, ctx: &Context<'_>) -> Result<String, MediaError> {
     /// The largest list in use (Ubuntu's and Fedora's) has a few hundred lines.
     const LIMIT: usize = 4 << 20;
     let mut backoff = BACKOFF;
-    let mut last = String::new();
-    for _ in 0..ATTEMPTS {
-        match text_once(url, LIMIT, ctx)? {
+    let mut failures = 0;
+    loop {
+        let reason = match text_once(url, LIMIT, ctx)? {
             Ok(text) => return Ok(text),
-            Err(reason) => last = reason,
+            Err(reason) => reason,
+        };
+        failures += 1;
+        if failures >= attempts(&reason) {
+            return Err(MediaError::Network { url: masked(url), reason });
         }
-        (ctx.notice)(&format!("{}: {last}; trying again", masked(url)));
+        (ctx.notice)(&format!("{}: {reason}; trying again", masked(url)));
         pause(backoff, ctx)?;
         backoff *= 2;
     }
-    Err(MediaError::Network { url: masked(url), reason: last })
+}
+
+/// How often to try. A name that does not resolve is a typo or a site without
+/// that network far more often than a passing fault.
+fn attempts(reason: &str) -> u32 {
+    if reason.contains("failed to lookup address") { 2 } else { ATTEMPTS }
 }
 
 /// The inner error is worth another attempt.

@@ -109,7 +109,7 @@ impl fmt::Display for MediaError {
             Self::Status { url, code } => write!(f, "{url}: {}", status_text(*code)),
             Self::Network { url, reason } => write!(
                 f,
-                "cannot download {url}: {reason}\n  hint: check the network and the variables http_proxy, https_proxy, no_proxy"
+                "cannot download {url}: {reason}\n  hint: check the network and the variables http_proxy, https_proxy, no_proxy; on a site without it: --iso FILE, or --var media_base=URL of your copy"
             ),
             Self::Offline { url } => write!(
                 f,

@@ -42,7 +42,7 @@ impl Place {
             ("media_directory", show(&self.media)),
             ("output_directory", show(&self.work.output)),
             ("qemu_binary", show(&self.qemu)),
-            ("qmp_socket", show(&self.work.sockets.join("template.qmp"))),
+            ("qmp_socket", show(&template_qmp(&self.work))),
             ("serial_log", show(&self.work.serial())),
             ("vm_name", "disk.qcow2".to_owned()),
         ]);
@@ -52,4 +52,10 @@ impl Place {
         }
         all
     }
+}
+
+/// QMP socket of the template's own, for an engine that is not ours.
+#[must_use]
+pub fn template_qmp(work: &WorkPaths) -> PathBuf {
+    work.sockets.join("template.qmp")
 }

@@ -31,7 +31,7 @@ fn finding(root: &Path, diagnostic: &Diagnostic) -> Finding {
 fn place(root: &Path, diagnostic: &Diagnostic) -> Place {
     match &diagnostic.span {
         Some(span) => self::span(root, span),
-        None => Place::file(Path::new("(no file)")),
+        None => Place::file(Path::new("(command line)")),
     }
 }
 

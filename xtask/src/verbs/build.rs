@@ -1,27 +1,31 @@
 //! `cargo xtask build`: targets to checked artifacts.
 
-use std::time::Instant;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 
 use super::plan::PlanFlags;
 use super::{Context, print, selected};
+use crate::build::board::Board;
 use crate::build::engine::{Choice, Engine};
-use crate::build::run::{self, Outcome, Settings};
+use crate::build::many::{self, AfterFailure, Crew, Ended, Policy};
+use crate::build::output::write_atomic;
+use crate::build::run::Settings;
+use crate::build::summary::{self, LastRun};
 use crate::catalog::Target;
-use crate::cli::Targets;
+use crate::cli::{Format, Targets};
 use crate::engine::host::View;
 use crate::engine::run::OnError;
 use crate::exit::{self, Coded, Exit};
 use crate::finding::Findings;
 use crate::pipeline::Preparation;
 use crate::signal::CancelToken;
-use crate::table;
 
 /// Which targets, and how they are built.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --keep-going"
+    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -49,15 +53,37 @@ pub struct Args {
     /// Go on with other targets after a failure
     #[arg(long, conflicts_with = "fail_fast")]
     keep_going: bool,
-    /// Stop at the first failure [default]
+    /// After a failure also end the builds that run [default: only start no more]
     #[arg(long)]
     fail_fast: bool,
+    /// Builds at once [default: as many as memory, CPUs and disk carry]
+    #[arg(long, short, value_name = "N", value_parser = at_least_one)]
+    jobs: Option<usize>,
+    /// Memory for all VMs together, in MiB [default: what is free, less 1024]
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u64>,
+    /// More attempts after a failure that may pass by itself, such as of a network
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
+    /// Build what failed or was not started in the last run
+    #[arg(long, conflicts_with_all = ["targets", "all"])]
+    rerun_failed: bool,
+    /// Also write the results as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Progress for people on stderr, or events for programs on stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
     /// What happens to the VM of a failed build
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     on_error: OnErrorArg,
     /// Watch the VM: a window, or VNC on 127.0.0.1
     #[arg(long)]
     view: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number from 1 on is needed".into())
 }
 
 /// `--on-error`.
@@ -81,40 +107,64 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         super::setup::run(&super::setup::Args { yes: args.yes, ..Default::default() }, context)?;
     }
     let catalog = context.repo.catalog()?;
-    let targets = selected(&catalog, &args.targets)?;
+    let targets = selected(&catalog, &wanted(args, context)?)?;
     let mut preparation = Preparation::new(&context.repo, args.flags.firmware.clone());
     let settings = settings(args, context)?;
     if args.dry_run {
         return dry_run(&targets, &mut preparation, &settings);
     }
     announce(&settings.engine, &mut preparation, &targets);
-    let mut results = vec![];
-    for target in targets {
-        let started = Instant::now();
-        let result = run::build(&context.repo, &mut preparation, target, &settings);
-        report(context, target, &result, started);
-        let failed = result.is_err();
-        results.push(result);
-        if CancelToken::global().is_set() || (failed && !args.keep_going) {
-            break;
-        }
+    let kvm = targets.first().is_some_and(|t| preparation.accelerator(t.arch) == "kvm");
+    let crew = Crew {
+        repo: &context.repo,
+        preparation: &Mutex::new(preparation),
+        settings: &settings,
+        board: &Arc::new(Board::new(args.format == Format::Json, context.verbose)),
+        policy: Policy {
+            budget: many::budget(&context.repo.out, kvm, args.jobs, args.memory),
+            after_failure: after_failure(args),
+            retries: args.retries,
+        },
+    };
+    let ended = crew.run(&targets);
+    conclude(args, context, &targets, &ended)
+}
+
+/// The targets named, or those that the last run left.
+fn wanted(args: &Args, context: &Context) -> Result<Targets> {
+    if !args.rerun_failed {
+        return Ok(args.targets.clone());
     }
-    Ok(conclude(&results, context))
+    let unfinished = LastRun::read(&context.repo.out).unfinished();
+    if unfinished.is_empty() {
+        return Err(Coded::nothing("--rerun-failed: no build of the last run failed"));
+    }
+    Ok(Targets { targets: unfinished, ..args.targets.clone() })
+}
+
+const fn after_failure(args: &Args) -> AfterFailure {
+    match (args.keep_going, args.fail_fast) {
+        (true, _) => AfterFailure::KeepGoing,
+        (_, true) => AfterFailure::EndAll,
+        _ => AfterFailure::StartNoMore,
+    }
 }
 
 fn settings(args: &Args, context: &Context) -> Result<Settings> {
+    let on_error = match args.on_error {
+        OnErrorArg::Clean => OnError::Clean,
+        OnErrorArg::Keep => OnError::Keep,
+        OnErrorArg::Ask => OnError::Ask,
+    };
     Ok(Settings {
         options: args.flags.options()?,
-        engine: Engine::choose(args.engine)?,
+        engine: Engine::choose(args.engine, on_error)?,
         refresh: args.refresh,
         offline: args.offline,
         verbose: context.verbose,
-        on_error: match args.on_error {
-            OnErrorArg::Clean => OnError::Clean,
-            OnErrorArg::Keep => OnError::Keep,
-            OnErrorArg::Ask => OnError::Ask,
-        },
+        on_error,
         view: if args.view { View::Screen } else { View::None },
+        cancel: CancelToken::global().child(),
     })
 }
 
@@ -148,39 +198,32 @@ fn announce(engine: &Engine, preparation: &mut Preparation, targets: &[&Target])
     eprintln!("{who} · QEMU {version} · {speed}");
 }
 
-fn report(context: &Context, target: &Target, result: &Result<Outcome>, started: Instant) {
-    let path = context.repo.out_dir(&target.id).join(target.artifact_name());
-    let path = context.repo.show(&path);
-    match result {
-        Ok(Outcome::UpToDate(manifest)) => eprintln!(
-            "  up to date  {path}  sources last checked {}  ({} ms)",
-            manifest.sources_checked,
-            started.elapsed().as_millis()
-        ),
-        Ok(Outcome::Built { manifest, times }) => eprintln!(
-            "  ok    {path}  {}  sha256 {}…  {times}",
-            table::size(manifest.artifact.size),
-            manifest.artifact.sha256.get(..12).unwrap_or_default(),
-        ),
-        Err(error) => {
-            let text = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-            eprintln!("  FAIL  {}  after {}\n{text}", target.id, table::minutes(started.elapsed()));
-        }
-    }
-}
-
 /// One failure decides the exit code by its kind, several are exit 1.
-fn conclude(results: &[Result<Outcome>], _context: &Context) -> Exit {
-    let failed: Vec<&anyhow::Error> = results.iter().filter_map(|r| r.as_ref().err()).collect();
+fn conclude(args: &Args, context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<Exit> {
+    LastRun::add(&context.repo.out, targets, ended)?;
+    if let Some(path) = &args.junit {
+        write_atomic(path, summary::junit(targets, ended).as_bytes())?;
+    }
+    summary::tell_github(targets, ended)?;
     if CancelToken::global().is_set() {
-        return Exit::Interrupted;
+        return Ok(Exit::Interrupted);
     }
-    if results.len() > 1 {
-        eprintln!("{} of {} built", results.len() - failed.len(), results.len());
+    for never in ended.iter().filter(|e| e.result.is_none()) {
+        let target = targets.get(never.index);
+        eprintln!(
+            "{}",
+            target.map_or_else(String::new, |t| summary::line(&context.repo, t, never))
+        );
     }
-    match failed.as_slice() {
+    let failed: Vec<&anyhow::Error> =
+        ended.iter().filter_map(|e| e.result.as_ref()?.as_ref().err()).collect();
+    if ended.len() > 1 {
+        let good = ended.iter().filter(|e| matches!(e.result, Some(Ok(_)))).count();
+        eprintln!("{good} of {} built", ended.len());
+    }
+    Ok(match failed.as_slice() {
         [] => Exit::Ok,
-        [one] if results.len() == 1 => exit::of(one),
+        [one] if ended.len() == 1 => exit::of(one),
         _ => Exit::Failed,
-    }
+    })
 }

@@ -8,14 +8,16 @@ use anyhow::Result;
 use super::{Context, print};
 use crate::arch::Arch;
 use crate::build::lock::Lock;
-use crate::build::manifest;
+use crate::build::manifest::{self, Manifest};
 use crate::catalog::{self, Selection};
 use crate::cli::Format;
 use crate::date;
+use crate::deploy::report::Report;
 use crate::deploy::{self, DiskBus, Firmware, Layout, Settings};
 use crate::exit::{Coded, Exit};
 use crate::host::kvm::Freshness;
 use crate::host::{self, Host};
+use crate::records::{self, Proof, Record};
 
 /// What is deployed, on what.
 #[derive(Debug, clap::Args)]
@@ -62,6 +64,9 @@ pub struct Args {
     /// Longest time of the deployment, and of the boot, in minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
+    /// If it passes, add a line of proof to records/
+    #[arg(long)]
+    record: bool,
     /// Text for people, JSON for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -83,6 +88,7 @@ struct Artifact {
 /// The artifact, the ephemeral system or a tool is missing; interrupted.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let artifact = artifact(args, context)?;
+    let proven = if args.record { Some(provenance(&artifact.file)?) } else { None };
     let _lock = Lock::take(&context.repo.out, &artifact.run)?;
     let settings = settings(args, context, artifact)?;
     announce(&settings);
@@ -95,7 +101,37 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         Format::Text => print(&report.to_string())?,
         Format::Json => print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
     }
+    if let Some(manifest) = proven.filter(|_| report.passed) {
+        let path =
+            records::append(&context.repo.root.join("records"), &record(&manifest, &report))?;
+        eprintln!("recorded in {}", context.repo.show(&path));
+    }
     Ok(if report.passed { Exit::Ok } else { Exit::Failed })
+}
+
+/// The manifest that vouches for a file; proof needs to say what was proven.
+fn provenance(file: &Path) -> Result<Manifest> {
+    let manifest = file.parent().and_then(manifest::read);
+    let own = |m: &Manifest| file.file_name().is_some_and(|name| name == m.artifact.file.as_str());
+    manifest.filter(own).ok_or_else(|| {
+        let message = "--record needs an artifact of `cargo xtask build`, with its manifest.json";
+        Coded::usage(format!("{}: {message}", file.display()))
+    })
+}
+
+fn record(manifest: &Manifest, report: &Report) -> Record {
+    let machine: Vec<String> =
+        report.machine.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let media = |key: &str| manifest.media.get(key).cloned();
+    Record {
+        target: manifest.target.clone(),
+        date: report.date.chars().take(10).collect(),
+        commit: manifest.commit.clone(),
+        proof: Proof::DeployTested,
+        media: media("sha256").unwrap_or_default(),
+        artifact: manifest.artifact.sha256.clone(),
+        how: format!("deploy-test: {}; engine {}", machine.join(", "), manifest.engine),
+    }
 }
 
 fn announce(settings: &Settings) {

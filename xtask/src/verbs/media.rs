@@ -2,13 +2,15 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::Context;
 use super::plan::PlanFlags;
+use crate::build::board::Board;
+use crate::build::media::Access;
 use crate::build::{self, report::Reporter};
 use crate::catalog::{MediaKind, Target};
 use crate::cli::Targets;
@@ -181,22 +183,21 @@ fn fetch(args: &FetchArgs, context: &Context) -> Result<Exit> {
     let catalog = context.repo.catalog()?;
     let options = args.flags.options()?;
     let mut preparation = Preparation::new(&context.repo, args.flags.firmware.clone());
+    let board = Arc::new(Board::new(false, context.verbose));
+    let access =
+        Access { given: options.iso.is_some(), offline: false, cancel: CancelToken::global() };
     let mut failed = 0;
     for target in super::selected(&catalog, &args.targets)? {
         let resolved = preparation.resolve(target, &options).map_err(|findings| Coded {
             exit: Exit::Usage,
             message: Findings(findings).to_string(),
         })?;
-        let reporter = Reporter::new(&target.id, context.verbose);
-        let given = options.iso.is_some();
-        match build::media::get(
-            &context.repo,
-            target,
-            &resolved.plan.media,
-            given,
-            false,
-            &reporter,
-        ) {
+        board.begin(&target.id, None);
+        let reporter = Reporter::new(&target.id, context.verbose, Arc::clone(&board));
+        let ready =
+            build::media::get(&context.repo, target, &resolved.plan.media, &access, &reporter);
+        board.end(&target.id, &serde_json::Value::Null);
+        match ready {
             Ok(ready) => super::print(&format!("{}\t{}\n", target.id, ready.path.display()))?,
             Err(error) if exit::of(&error) == Exit::Interrupted => return Err(error),
             Err(error) => {

@@ -28,6 +28,10 @@ pub struct Args {
     /// Leave out the steps that run a virtual machine
     #[arg(long)]
     quick: bool,
+    /// Everything: also Debian 13, BIOS, LVM, the engine's VMs, setup in fresh
+    /// systems; deploy tests add to records/. Hours without KVM, as root
+    #[arg(long, conflicts_with = "quick")]
+    all: bool,
     /// First install what is missing (`cargo xtask setup`)
     #[arg(long)]
     setup: bool,
@@ -41,8 +45,9 @@ pub struct Args {
     #[arg(long)]
     list: bool,
     /// Time for everything, in minutes; steps that do not fit fail
-    #[arg(long, value_name = "MINUTES", default_value_t = 35)]
-    limit: u64,
+    /// [default: 35, with --all 480]
+    #[arg(long, value_name = "MINUTES")]
+    limit: Option<u64>,
 }
 
 /// How a step ended.
@@ -68,13 +73,16 @@ struct Done {
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let arch = Arch::host().unwrap_or(Arch::Amd64);
     let only = |step: &Step| args.only.is_empty() || args.only.iter().any(|name| name == step.name);
+    let more = if args.all { steps::more(arch, &context.repo.media) } else { vec![] };
     let steps: Vec<Step> = steps::all(arch)
         .into_iter()
+        .chain(more)
         .filter(|step| !(args.quick && step.vm) && only(step))
         .collect();
     let tools = Tools::find()?;
     if args.list {
-        let lines = steps.iter().map(|s| format!("{:<10}{}\n", s.name, tools.command(s, context)));
+        let lines =
+            steps.iter().map(|s| format!("{:<15} {:#}\n", s.name, tools.command(s, context)));
         print(&lines.collect::<String>())?;
         return Ok(Exit::Ok);
     }
@@ -83,7 +91,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     }
     let logs = context.repo.out.join("test");
     std::fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
-    let runner = Runner { tools, logs, deadline: deadline(args.limit), context };
+    let limit = args.limit.unwrap_or(if args.all { 480 } else { 35 });
+    let runner = Runner { tools, logs, deadline: deadline(limit), context };
     let done = runner.all(&steps)?;
     let total = total(&done);
     print(&summary(&done, &total, &runner.logs))?;
@@ -108,6 +117,7 @@ fn install(args: &Args, context: &Context) -> Result<()> {
 struct Tools {
     cargo: PathBuf,
     xtask: PathBuf,
+    bash: PathBuf,
 }
 
 impl Tools {
@@ -115,7 +125,7 @@ impl Tools {
         let cargo = which("cargo").or_else(|| std::env::var_os("CARGO").map(PathBuf::from));
         let missing = || Coded::host("`cargo` is not on PATH\n  hint: https://rustup.rs");
         let xtask = std::env::current_exe().context("cannot tell which file this program is")?;
-        Ok(Self { cargo: cargo.ok_or_else(missing)?, xtask })
+        Ok(Self { cargo: cargo.ok_or_else(missing)?, xtask, bash: "bash".into() })
     }
 
     /// The step as a command without what `cargo run` put into our environment:
@@ -125,6 +135,7 @@ impl Tools {
         let dir = |path: &Path| path.as_os_str().to_owned();
         let (program, global): (&Path, Vec<OsString>) = match step.program {
             Program::Cargo => (&self.cargo, vec![]),
+            Program::Script => (&self.bash, vec![]),
             Program::Xtask => (
                 &self.xtask,
                 vec![
@@ -141,6 +152,8 @@ impl Tools {
         let leaked = names.filter(|name| name.to_str().is_some_and(steps::is_cargos_own));
         let command = Cmd::new(program, format!("pass `{}`", step.name)).cwd(&repo.root);
         let command = command.args(global).args(&step.args);
+        let command =
+            step.env.iter().fold(command, |command, (name, value)| command.env(name, value));
         leaked.fold(command, Cmd::env_remove)
     }
 }
@@ -177,7 +190,7 @@ impl Runner<'_> {
         let log = self.logs.join(format!("{}.log", step.name));
         drop(std::fs::remove_file(&log)); // the command appends
         let command = self.tools.command(step, self.context);
-        eprintln!("== {}: {command}", step.name);
+        eprintln!("== {}: {command:#}", step.name);
         let command = command.log(&log).timeout(step.limit.min(left));
         let mut counts = Counts::default();
         let verbose = self.context.verbose > 0;
@@ -249,7 +262,7 @@ fn summary(done: &[Done], total: &Counts, logs: &Path) -> String {
             Outcome::Skipped(why) => why.clone(),
         };
         let time = table::minutes(step.took);
-        let line = format!("  {:<5} {:<10} {time:>6}  {note}", word(&step.outcome), step.name);
+        let line = format!("  {:<5} {:<15} {time:>6}  {note}", word(&step.outcome), step.name);
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -277,7 +290,7 @@ mod tests {
         ];
         let text = summary(&all, &total(&all), Path::new("/o"));
         assert_eq!(text.lines().last(), Some("41 passed, 1 failed, 3 skipped"));
-        assert!(text.contains("  FAIL  build        1:01  x; log /o/build.log\n"), "{text}");
+        assert!(text.contains("  FAIL  build             1:01  x; log /o/build.log\n"), "{text}");
         let good = [done("fmt", Outcome::Passed, (0, 0, 0))];
         let text = summary(&good, &total(&good), Path::new("/o"));
         assert_eq!(text.lines().last(), Some("1 passed, 0 failed"));

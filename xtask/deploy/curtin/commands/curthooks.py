@@ -33,7 +33,7 @@ def builtin_curthooks(cfg, target, state):
     detect_and_handle_multipath(cfg, target)
     system_upgrade(cfg, target)
     enable_update_initramfs(cfg, target)
-    update_initramfs(target, all_kernels=True)
+    reconfigure_kernels(target)
     setup_boot(cfg, target)
 
 
@@ -98,6 +98,21 @@ def update_initramfs(target=None, all_kernels=False):
         mode = "-u" if os.path.exists(initrd) else "-c"
         with util.ChrootableTarget(target) as chroot:
             chroot.subp(["update-initramfs", mode, "-k", version])
+
+
+def reconfigure_kernels(target):
+    """What curtin does since 2025: reconfigure packages that provide linux-image.
+
+    Debian's kernels provide no such name, so their initrds stay as they are;
+    curtin up to 24.0 updated the initrd of every kernel here.
+    """
+    query = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev}\t${Package}\t${Provides}\n"]
+    text, _ = util.subp(query, capture=True, target=target)
+    for line in text.splitlines():
+        status, package, provides = line.split("\t")
+        names = {entry.split()[0] for entry in provides.split(",") if entry.strip()}
+        if status.startswith("ii") and "linux-image" in names:
+            util.subp(["dpkg-reconfigure", package], target=target)
 
 
 def install_missing_packages(cfg, target, osfamily="debian"):

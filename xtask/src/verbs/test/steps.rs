@@ -1,6 +1,8 @@
 //! The steps as data, and what is read from their output. Pure.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::arch::Arch;
@@ -12,6 +14,8 @@ pub enum Program {
     Cargo,
     /// This program.
     Xtask,
+    /// The first argument: a script of this repository.
+    Script,
 }
 
 /// One thing that has to pass.
@@ -29,10 +33,28 @@ pub struct Step {
     pub vm: bool,
     /// Steps without which it makes no sense.
     pub after: &'static [&'static str],
+    /// Files it cannot do without, by environment variable.
+    pub env: Vec<(&'static str, OsString)>,
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 7] = ["fmt", "clippy", "tests", "validate", "docs", "build", "deploy"];
+pub const NAMES: [&str; 15] = [
+    "fmt",
+    "clippy",
+    "tests",
+    "validate",
+    "docs",
+    "build",
+    "deploy",
+    "deploy-bios",
+    "deploy-lvm",
+    "build-13",
+    "deploy-13",
+    "deploy-13-bios",
+    "engine",
+    "roots",
+    "setup",
+];
 
 /// Every step in order; the quick ones first, so that they fail first.
 ///
@@ -42,14 +64,6 @@ pub const NAMES: [&str; 7] = ["fmt", "clippy", "tests", "validate", "docs", "bui
 pub fn all(arch: Arch) -> Vec<Step> {
     use Program::{Cargo, Xtask};
     let target = format!("debian-12-mirror-{arch}");
-    let step = |name, program, args: &[&str], minutes: u64| Step {
-        name,
-        program,
-        args: args.iter().map(|&arg| arg.to_owned()).collect(),
-        limit: Duration::from_secs(minutes * 60),
-        vm: false,
-        after: &[],
-    };
     vec![
         step("fmt", Cargo, &["fmt", "--all", "--check"], 2),
         step(
@@ -65,9 +79,58 @@ pub fn all(arch: Arch) -> Vec<Step> {
         Step {
             vm: true,
             after: &["build"],
-            ..step("deploy", Xtask, &["deploy-test", &target], 15)
+            ..step("deploy", Xtask, &["deploy-test", &target], 20)
         },
     ]
+}
+
+/// What `--all` adds: hours under emulation. Deploy tests leave a record.
+#[must_use]
+pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
+    use Program::{Cargo, Script, Xtask};
+    let base = |release: u8| media.join(format!("debian-{release}-{arch}.qcow2")).into_os_string();
+    let deploy = |name, release: u8, after, more: &[&str]| {
+        let target = format!("debian-{release}-mirror-{arch}");
+        let args = [&["deploy-test", &target, "--record"], more].concat();
+        Step { vm: true, after, ..step(name, Xtask, &args, 120) }
+    };
+    let ignored = |name, package, test, minutes, env| {
+        let test = ["test", "--locked", "-p", package, "--test", test, "--", "--ignored"];
+        let args = [&test[..], &["--test-threads=1", "--nocapture"]].concat();
+        Step { vm: true, after: &["build"], env, ..step(name, Cargo, &args, minutes) }
+    };
+    let bios = ["--firmware", "bios"];
+    let mut disks = base(12);
+    disks.push(" ");
+    disks.push(base(13));
+    let target = format!("debian-13-mirror-{arch}");
+    let suites = ["ci/setup-in-chroot", "bookworm", "trixie", "bookworm+backports"];
+    let mut steps = vec![
+        deploy("deploy-bios", 12, &["build"], &bios),
+        deploy("deploy-lvm", 12, &["build"], &["--layout", "lvm", "--disk", "nvme"]),
+        Step { vm: true, ..step("build-13", Xtask, &["build", &target, "--force"], 60) },
+        deploy("deploy-13", 13, &["build-13"], &[]),
+        deploy("deploy-13-bios", 13, &["build-13"], &bios),
+        ignored("engine", "xtask", "engine", 120, vec![("XTASK_TEST_BASE", base(12))]),
+        ignored("roots", "disk-image", "roots", 30, vec![("DISKS", disks)]),
+        step("setup", Script, &suites, 30),
+    ];
+    if arch == Arch::Arm64 {
+        steps.retain(|step| !step.name.ends_with("bios"));
+    }
+    steps
+}
+
+fn step(name: &'static str, program: Program, args: &[&str], minutes: u64) -> Step {
+    Step {
+        name,
+        program,
+        args: args.iter().map(|&arg| arg.to_owned()).collect(),
+        limit: Duration::from_secs(minutes * 60),
+        vm: false,
+        after: &[],
+        env: vec![],
+    }
 }
 
 /// Whether a variable is what `cargo run` sets for the program it runs
@@ -143,7 +206,8 @@ mod tests {
 
     #[test]
     fn names_match_the_steps_and_every_dependency_comes_first() {
-        let steps = all(Arch::Amd64);
+        let mut steps = all(Arch::Amd64);
+        steps.extend(more(Arch::Amd64, Path::new("/media")));
         let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
         assert_eq!(names, NAMES);
         for (at, step) in steps.iter().enumerate() {

@@ -1,0 +1,1 @@
+../../common/linux/http/user-data.pkrtpl.hcl

@@ -1,0 +1,1 @@
+../../common/deb/scripts/cleanup.sh

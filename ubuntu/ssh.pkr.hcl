@@ -1,0 +1,1 @@
+../common/hcl/ssh.pkr.hcl
