@@ -112,6 +112,18 @@ pub const RULES: &[Rule] = &[
         "a checkout with core.symlinks=false turns fragments into one-line files that Packer cannot parse",
     ),
     rule(
+        "EXT001",
+        "kickstarts are valid for their release",
+        "the installer would stop at the line, with nobody there to see it",
+    ),
+    rule(
+        "EXT002",
+        "shellcheck has nothing to say about scripts",
+        "an unquoted word or an ignored failure makes an image that is wrong in silence",
+    ),
+    rule("EXT003", "XML answer files are well-formed", "the installer would reject the whole file"),
+    rule("EXT004", "Python hooks compile", "the deployment would fail, not the build"),
+    rule(
         "RUN001",
         "scripts have a run bit and an interpreter line",
         "curtin runs hooks directly; without them the deployment fails with a permission or format error",

@@ -1,5 +1,7 @@
 //! Every check that needs no build, on every target, in one process.
 
+pub mod documents;
+pub mod external;
 pub mod files;
 pub mod links;
 pub mod packer;
@@ -16,6 +18,7 @@ use crate::finding::{Finding, Severity};
 use crate::host::packer::Packer;
 use crate::plan::{Options, Resolved, Resolver, diagnose};
 use crate::repo::Repo;
+use documents::Documents;
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -39,15 +42,23 @@ impl Report {
 /// Checks the images that `targets` belong to, for these targets.
 #[must_use]
 pub fn validate(repo: &Repo, images: &[&Image], targets: &[&Target], options: &Options) -> Report {
-    let findings: Vec<Finding> = images
+    let checked: Vec<(Vec<Finding>, Documents)> = images
         .par_iter()
-        .flat_map(|image| {
+        .map(|image| {
             let mine: Vec<&Target> =
                 targets.iter().copied().filter(|t| t.image == image.name).collect();
             check_image(repo, image, &mine, options)
         })
         .collect();
-    Report { findings: merged(findings), targets: targets.len(), skipped: vec![] }
+    let mut findings = vec![];
+    let mut documents = Documents::default();
+    for (more, own) in checked {
+        findings.extend(more);
+        documents.merge(own);
+    }
+    let outside = external::check(&documents.0);
+    findings.extend(outside.findings);
+    Report { findings: merged(findings), targets: targets.len(), skipped: outside.skipped }
 }
 
 impl Report {
@@ -75,14 +86,20 @@ impl Report {
 pub const NO_PACKER: &str =
     "packer validate and packer fmt: no Packer >= 1.11 with its qemu plugin";
 
-fn check_image(repo: &Repo, image: &Image, targets: &[&Target], options: &Options) -> Vec<Finding> {
+fn check_image(
+    repo: &Repo,
+    image: &Image,
+    targets: &[&Target],
+    options: &Options,
+) -> (Vec<Finding>, Documents) {
     let mut findings = links::check(&repo.root, &image.dir);
     findings.extend(files::runnable(&repo.root, &image.dir));
+    let mut documents = Documents::default();
     let mut resolver = Resolver::new(&repo.root, &repo.out);
-    let Some(first) = targets.first() else { return findings };
+    let Some(first) = targets.first() else { return (findings, documents) };
     if let Err(more) = resolver.load(first) {
         findings.extend(more);
-        return findings;
+        return (findings, documents);
     }
     let results: Vec<TargetResult> =
         targets.par_iter().map(|target| check_target(repo, &resolver, target, options)).collect();
@@ -94,8 +111,11 @@ fn check_image(repo: &Repo, image: &Image, targets: &[&Target], options: &Option
             findings.extend(unused_variables(repo, resolved));
         }
     }
+    for (target, result) in targets.iter().zip(&results) {
+        documents.add(&repo.root, target, result.resolved.as_ref(), &result.used);
+    }
     findings.extend(results.into_iter().flat_map(|r| r.findings));
-    findings
+    (findings, documents)
 }
 
 #[derive(Default)]
