@@ -8,10 +8,14 @@
 pub mod api;
 pub mod credentials;
 pub mod error;
+pub mod filetype;
 pub mod http;
+pub mod model;
 pub mod oauth;
+pub mod offer;
 pub mod resource;
 pub mod secret;
 pub mod sqlite;
+pub mod upload;
 pub mod url;
 pub mod version;

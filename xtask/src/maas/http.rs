@@ -28,6 +28,8 @@ const SEND: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(50);
 /// Longest answer that is read; descriptions of images are kilobytes.
 const MAX_ANSWER: u64 = 32 << 20;
+/// What MAAS says to a request that it has seen before.
+const NONCE_USED: &str = "Nonce already used";
 /// Bytes ureq hands to the kernel at once.
 const BUFFER: usize = 256 << 10;
 
@@ -149,7 +151,12 @@ impl Client {
             401 => unauthorized(&text, server_clock),
             _ => shorten(&self.key.scrub(&text)),
         };
-        let kind = Kind::Refused { status: reply.status, why, retry_after: reply.retry_after };
+        let kind = if reply.status == 401 && text.contains(NONCE_USED) {
+            // The first copy may have been obeyed.
+            Kind::NoAnswer(why)
+        } else {
+            Kind::Refused { status: reply.status, why, retry_after: reply.retry_after }
+        };
         Err(Failed { error: MaasError { doing: doing.into(), kind }, server_clock })
     }
 
@@ -299,7 +306,7 @@ fn unauthorized(text: &str, clock: Option<i64>) -> String {
             .into();
     }
     let known = [
-        ("Nonce already used", "something on the way sent the request twice"),
+        (NONCE_USED, "something on the way sent the request twice"),
         ("Invalid API key", "it does not know the first part of the API key"),
         ("Invalid access token", "it does not know the second part of the API key"),
         ("Invalid signature", "the third part of the API key is wrong"),
