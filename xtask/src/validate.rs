@@ -56,7 +56,7 @@ pub fn validate(repo: &Repo, images: &[&Image], targets: &[&Target], options: &O
         findings.extend(more);
         documents.merge(own);
     }
-    let outside = external::check(&documents.0);
+    let outside = external::check(&documents.0, &repo.out.join(".cache/validators"));
     findings.extend(outside.findings);
     Report { findings: merged(findings), targets: targets.len(), skipped: outside.skipped }
 }
