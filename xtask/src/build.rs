@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod engine;
+pub mod html;
 pub mod lock;
 pub mod manifest;
 pub mod many;

@@ -9,9 +9,10 @@ use super::plan::PlanFlags;
 use super::{Context, print, selected};
 use crate::build::board::Board;
 use crate::build::engine::{Choice, Engine};
+use crate::build::html;
 use crate::build::many::{self, AfterFailure, Crew, Ended, Policy};
 use crate::build::output::write_atomic;
-use crate::build::run::Settings;
+use crate::build::run::{Outcome, Settings};
 use crate::build::summary::{self, LastRun};
 use crate::catalog::Target;
 use crate::cli::{Format, Targets};
@@ -127,6 +128,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         },
     };
     let ended = crew.run(&targets);
+    if ended.iter().any(|e| !matches!(e.result, Some(Ok(Outcome::UpToDate(_))))) {
+        let path = context.repo.out.join("report.html");
+        let page = html::page(&context.repo, &targets, &ended, &settings.engine.describe());
+        write_atomic(&path, page.as_bytes())?;
+        eprintln!("report: {}", context.repo.show(&path));
+    }
     conclude(args, context, &targets, &ended)
 }
 
