@@ -10,6 +10,7 @@ use super::{Context, print, selected};
 use crate::build::board::Board;
 use crate::build::engine::{Choice, Engine};
 use crate::build::html;
+use crate::build::ledger::{Gate, Ledger};
 use crate::build::many::{self, AfterFailure, Crew, Ended, Policy};
 use crate::build::output::write_atomic;
 use crate::build::run::{Outcome, Settings};
@@ -110,22 +111,21 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let catalog = context.repo.catalog()?;
     let targets = selected(&catalog, &wanted(args, context)?)?;
     let mut preparation = Preparation::new(&context.repo, args.flags.firmware.clone());
-    let settings = settings(args, context)?;
+    let mut settings = settings(args, context)?;
     if args.dry_run {
         return dry_run(&targets, &mut preparation, &settings);
     }
     announce(&settings.engine, &mut preparation, &targets);
     let kvm = targets.first().is_some_and(|t| preparation.accelerator(t.arch) == "kvm");
+    let budget = many::budget(&context.repo.out, kvm, args.jobs, args.memory);
+    let ledger = Ledger::of_user().inspect_err(|why| eprintln!("warning: {why:#}")).ok();
+    settings.gate = ledger.map(|ledger| Gate { ledger, budget });
     let crew = Crew {
         repo: &context.repo,
         preparation: &Mutex::new(preparation),
         settings: &settings,
         board: &Arc::new(Board::new(args.format == Format::Json, context.verbose)),
-        policy: Policy {
-            budget: many::budget(&context.repo.out, kvm, args.jobs, args.memory),
-            after_failure: after_failure(args),
-            retries: args.retries,
-        },
+        policy: Policy { budget, after_failure: after_failure(args), retries: args.retries },
     };
     let ended = crew.run(&targets);
     if ended.iter().any(|e| !matches!(e.result, Some(Ok(Outcome::UpToDate(_))))) {
@@ -172,6 +172,7 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         on_error,
         view: if args.view { View::Screen } else { View::None },
         cancel: CancelToken::global().child(),
+        gate: None,
     })
 }
 
