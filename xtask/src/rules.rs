@@ -56,6 +56,16 @@ pub const RULES: &[Rule] = &[
         "a target is one disk; with several nobody knows which becomes the artifact",
     ),
     rule(
+        "PKR001",
+        "`packer validate` accepts the template for this target",
+        "people run `packer build .` in the directory, without xtask",
+    ),
+    rule(
+        "PKR002",
+        "templates are in `packer fmt`'s form",
+        "one form keeps differences in reviews to what was changed",
+    ),
+    rule(
         "SRC002",
         "the built-in engine knows every attribute and provisioner",
         "an unknown one would be an error when the build starts; `--engine packer` is the way out",

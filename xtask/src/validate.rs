@@ -4,6 +4,7 @@ pub mod documents;
 pub mod external;
 pub mod files;
 pub mod links;
+pub mod packer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 use crate::catalog::{Image, Target};
 use crate::engine::decode;
 use crate::finding::{Finding, Severity};
+use crate::host::packer::Packer;
 use crate::plan::{Options, Resolved, Resolver, diagnose};
 use crate::repo::Repo;
 use documents::Documents;
@@ -54,10 +56,35 @@ pub fn validate(repo: &Repo, images: &[&Image], targets: &[&Target], options: &O
         findings.extend(more);
         documents.merge(own);
     }
-    let outside = external::check(&documents.0);
+    let outside = external::check(&documents.0, &repo.out.join(".cache/validators"));
     findings.extend(outside.findings);
     Report { findings: merged(findings), targets: targets.len(), skipped: outside.skipped }
 }
+
+impl Report {
+    /// Adds what a real Packer says, or that there is none.
+    ///
+    /// # Errors
+    /// Packer is there but does not start.
+    pub fn ask_packer(
+        &mut self,
+        repo: &Repo,
+        images: &[&Image],
+        targets: &[&Target],
+    ) -> anyhow::Result<()> {
+        let Some(packer) = crate::host::packer::probe().filter(Packer::is_good) else {
+            self.skipped.push(NO_PACKER.into());
+            return Ok(());
+        };
+        let found = packer::check(repo, &packer, images, targets)?;
+        self.findings = merged(self.findings.drain(..).chain(found).collect());
+        Ok(())
+    }
+}
+
+/// The one skip that `--strict` allows: CI machines have no Packer.
+pub const NO_PACKER: &str =
+    "packer validate and packer fmt: no Packer >= 1.11 with its qemu plugin";
 
 fn check_image(
     repo: &Repo,

@@ -82,7 +82,7 @@ fn what_cannot_be_packed_says_why_and_leaves_nothing() {
     for (args, code, says) in [
         (&["disk.raw", "-o", "x.tar.gz"][..], 1, "too small to be an operating system"),
         (&["disk.raw", "-o", "old.tar.gz"], 2, "--force replaces it"),
-        (&["disk.raw", "-o", "no/such/x"], 1, "no/such/x"),
+        (&["disk.raw", "-o", "no/such/x"], 2, "no directory no/such"),
         (&["none.raw", "-o", "x.tar.gz"], 1, "none.raw"),
         (&["empty.raw", "-o", "x.tar.gz"], 1, "empty.raw"),
         (&["disk.raw", "-o", "x", "--keep", "fstap"], 2, "no such rule"),

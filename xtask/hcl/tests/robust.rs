@@ -137,7 +137,8 @@ fn odd_files() {
     use std::os::unix::fs::symlink;
     let none = complaint(directory(|dir| std::fs::create_dir(dir.join("b.pkr.hcl")).unwrap()));
     assert_eq!(none, "", "directories are no templates");
-    let cases: [(&str, &dyn Fn(&Path)); 6] = [
+    type Check<'a> = (&'a str, &'a dyn Fn(&Path));
+    let cases: [Check<'_>; 6] = [
         ("JSON templates are not supported", &|dir| {
             std::fs::write(dir.join("b.pkr.json"), "{}").unwrap();
         }),

@@ -4,6 +4,7 @@
 //!
 //! One validator is one file here and one row of [`VALIDATORS`].
 
+mod cache;
 mod kickstart;
 mod python;
 mod shell;
@@ -97,9 +98,9 @@ pub struct Outcome {
     pub skipped: Vec<String>,
 }
 
-/// Checks every document; `targets` are those that have it.
+/// Checks every document; `cache` is where good ones are remembered.
 #[must_use]
-pub fn check(documents: &BTreeMap<Document, Vec<String>>) -> Outcome {
+pub fn check(documents: &BTreeMap<Document, Vec<String>>, cache: &Path) -> Outcome {
     let mut outcome = Outcome::default();
     for validator in VALIDATORS {
         let jobs = jobs(validator, documents);
@@ -114,8 +115,17 @@ pub fn check(documents: &BTreeMap<Document, Vec<String>>) -> Outcome {
             ));
             continue;
         };
-        let found =
-            jobs.par_iter().flat_map(|(job, targets)| run(validator, &program, job, targets));
+        let found = jobs.par_iter().flat_map(|(job, targets)| {
+            let known = cache::place(cache, &program, validator.id, job);
+            if known.exists() {
+                return vec![];
+            }
+            let found = run(validator, &program, job, targets);
+            if found.is_empty() {
+                cache::remember(&known);
+            }
+            found
+        });
         outcome.findings.extend(found.collect::<Vec<_>>());
     }
     outcome
@@ -186,6 +196,7 @@ mod tests {
     /// installed is counted, never silent.
     #[test]
     fn planted_mistakes_are_found() {
+        let cache = tempfile::tempdir().unwrap();
         let kickstart = "#version=RHEL10\nlang en_US.UTF-8\ntimezone --isUtc Etc/UTC\n";
         let script = "#version=RHEL9\n%post --interpreter=/bin/bash\ncd $DIRECTORY\n%end\n";
         let xml = "<?xml version=\"1.0\"?>\n<profile>\n</profil>\n";
@@ -196,7 +207,8 @@ mod tests {
             ("xmllint", "EXT003", xml, 3),
             ("python3", "EXT004", python, 2),
         ] {
-            let outcome = check(&BTreeMap::from([(document(text), vec!["t".to_owned()])]));
+            let documents = BTreeMap::from([(document(text), vec!["t".to_owned()])]);
+            let outcome = check(&documents, cache.path());
             if tools::find(tool).is_none() {
                 assert!(outcome.skipped.iter().any(|s| s.starts_with(tool)), "{tool}");
                 continue;
@@ -206,5 +218,29 @@ mod tests {
             assert_eq!(found.place.line, line, "{tool}: {found}");
             assert!(found.message.starts_with("rendered /ks.cfg: "), "{found}");
         }
+    }
+
+    /// Only what is good is remembered, and only for the same text.
+    #[test]
+    fn a_good_text_is_checked_once() {
+        if tools::find("xmllint").is_none() {
+            eprintln!("skipped: xmllint is not installed");
+            return;
+        }
+        let cache = tempfile::tempdir().unwrap();
+        let good = "<?xml version=\"1.0\"?>\n<profile/>\n";
+        let bad = "<?xml version=\"1.0\"?>\n<profile>\n";
+        for _ in 0..2 {
+            for (text, findings) in [(good, 0), (bad, 1)] {
+                let documents = BTreeMap::from([(document(text), vec![])]);
+                let found = check(&documents, cache.path()).findings;
+                assert_eq!(
+                    found.iter().filter(|f| f.id == "EXT003").count(),
+                    findings,
+                    "{found:?}"
+                );
+            }
+        }
+        assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 1);
     }
 }

@@ -147,6 +147,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         let shown = request.output.display();
         return Err(Coded::usage(format!("{shown} exists\n  hint: --force replaces it")));
     }
+    let parent = request.output.parent().filter(|dir| !dir.as_os_str().is_empty());
+    if let Some(dir) = parent.filter(|dir| !dir.is_dir()) {
+        return Err(Coded::usage(format!("--output: there is no directory {}", dir.display())));
+    }
     let mut expect = target.map_or_else(|| Expectations::unknown(kind), Expectations::from);
     expect.kind = kind;
     let started = Instant::now();
