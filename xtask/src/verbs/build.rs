@@ -14,6 +14,7 @@ use crate::engine::host::View;
 use crate::engine::run::OnError;
 use crate::exit::{self, Coded, Exit};
 use crate::finding::Findings;
+use crate::maas::credentials::ServerFlags;
 use crate::pipeline::Preparation;
 use crate::signal::CancelToken;
 use crate::table;
@@ -21,7 +22,7 @@ use crate::table;
 /// Which targets, and how they are built.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --keep-going"
+    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --keep-going --upload --profile admin"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -58,6 +59,11 @@ pub struct Args {
     /// Watch the VM: a window, or VNC on 127.0.0.1
     #[arg(long)]
     view: bool,
+    /// Upload what was built to MAAS; the server is checked before the first build
+    #[arg(long)]
+    upload: bool,
+    #[command(flatten)]
+    server: ServerFlags,
 }
 
 /// `--on-error`.
@@ -87,9 +93,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if args.dry_run {
         return dry_run(&targets, &mut preparation, &settings);
     }
+    let maas = args.upload.then(|| super::upload::ready(&args.server)).transpose()?;
     announce(&settings.engine, &mut preparation, &targets);
     let mut results = vec![];
-    for target in targets {
+    for target in &targets {
         let started = Instant::now();
         let result = run::build(&context.repo, &mut preparation, target, &settings);
         report(context, target, &result, started);
@@ -99,7 +106,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
             break;
         }
     }
-    Ok(conclude(&results, context))
+    let exit = conclude(&results, context);
+    let built = targets.iter().zip(&results).filter(|(_, r)| r.is_ok()).map(|(t, _)| *t);
+    match maas {
+        Some(maas) if exit != Exit::Interrupted => {
+            let uploaded = super::upload::built(&maas, built, context)?;
+            Ok(if exit == Exit::Ok { uploaded } else { exit })
+        }
+        _ => Ok(exit),
+    }
 }
 
 fn settings(args: &Args, context: &Context) -> Result<Settings> {
