@@ -96,6 +96,12 @@ pub enum Command {
     Inspect(verbs::inspect::Args),
     /// Make an artifact of a disk
     Pack(verbs::pack::Args),
+    /// Upload artifacts to MAAS, safely
+    Upload(verbs::upload::Args),
+    /// Look after uploaded images: list, show, delete, prune, promote, roll back, try
+    Remote(verbs::remote::Args),
+    /// Measure parts of xtask
+    Bench(verbs::bench::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
     /// Say why a rule matters

@@ -34,6 +34,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let context = Context { repo, verbose: global.verbose };
     xtask::cmd::trace(context.verbose > 0);
     match &cli.command {
+        Command::Bench(args) => verbs::bench::run(args, &context),
         Command::Build(args) => verbs::build::run(args, &context),
         Command::Clean(args) => verbs::clean::run(args, &context),
         Command::Completions(args) => verbs::completions::run(args, &mut Cli::command()),
@@ -47,10 +48,12 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Matrix(args) => verbs::matrix::run(args, &context),
         Command::Media(args) => verbs::media::run(args, &context),
         Command::Plan(args) => verbs::plan::run(args, &context),
+        Command::Remote(args) => verbs::remote::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),
         Command::Setup(args) => verbs::setup::run(args, &context),
         Command::Ssh(args) => verbs::ssh::run(args, &context),
         Command::Test(args) => verbs::test::run(args, &context),
+        Command::Upload(args) => verbs::upload::run(args, &context),
         Command::Validate(args) => verbs::validate::run(args, &context),
     }
 }

@@ -1,5 +1,6 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
+pub mod bench;
 pub mod build;
 pub mod clean;
 pub mod completions;
@@ -13,10 +14,12 @@ pub mod matrix;
 pub mod media;
 pub mod pack;
 pub mod plan;
+pub mod remote;
 pub mod schema;
 pub mod setup;
 pub mod ssh;
 pub mod test;
+pub mod upload;
 pub mod validate;
 
 use std::io::Write as _;

@@ -76,9 +76,13 @@ impl Bench {
 }
 
 fn api(server: &Server, key: &str) -> Api {
+    api_with(server, key, Pace { second: SECOND, attempts: 10 })
+}
+
+fn api_with(server: &Server, key: &str, pace: Pace) -> Api {
     let base = Base::parse(&server.url).unwrap();
     let client = Client::new(base, ApiKey::parse(key).unwrap(), None, CancelToken::new()).unwrap();
-    Api::new(client, Pace { second: SECOND, attempts: 10 })
+    Api::new(client, pace)
 }
 
 #[test]
@@ -286,6 +290,8 @@ fn campaign(dialect: &'static Dialect, count: u64) -> Figures {
             bench.server.app().store.regions = 3;
             bench.server.app().store.sync_lag = u32::try_from(dice.below(4)).unwrap();
         }
+        let pace = Pace { second: SECOND, attempts: 2 + u32::try_from(dice.below(5)).unwrap() };
+        let bench = Bench { api: api_with(&bench.server, &Server::key(), pace), ..bench };
         let offer = bench.offer(seed + 2, 1 + dice.index(200_000));
         let piece = 1 + dice.index(60_000) + 500;
         let happened: Happened = Arc::new(Mutex::default());
