@@ -82,6 +82,7 @@ pub fn build(
     let output = Output::new(repo.out_dir(&target.id));
     let canonical = held(preparation).canonical(target, &settings.options).map_err(usage)?;
     let _lock = Lock::take(&repo.out, &target.id)?;
+    output.forget_evidence()?;
     let mut phases = Phases::default();
     let medium = resolved_medium(preparation, target, settings)?;
     reporter.phase("media", &medium.url);
