@@ -103,7 +103,9 @@ fn check_image(
     }
     let results: Vec<TargetResult> =
         targets.par_iter().map(|target| check_target(repo, &resolver, target, options)).collect();
-    let evaluated = results.iter().all(|r| r.resolved.is_some());
+    // What one target leaves unused another may need.
+    let evaluated =
+        targets.len() == image.targets.len() && results.iter().all(|r| r.resolved.is_some());
     let used: BTreeSet<PathBuf> = results.iter().flat_map(|r| r.used.iter().cloned()).collect();
     if evaluated {
         findings.extend(files::unused(&repo.root, &image.dir, &used));
