@@ -1,5 +1,6 @@
 //! The calls of API 2.0 that uploads and `remote` need, typed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -177,7 +178,7 @@ impl Api {
     /// No answer, or a refusal.
     pub fn put(&self, uri: &str, bytes: Vec<u8>, is_last: bool) -> Result<(), MaasError> {
         let patience = if is_last { LONG_ANSWER } else { ANSWER };
-        self.once("send a piece", uri, Body::Bytes(bytes), patience).map(drop)
+        self.once("send a piece", uri, Body::Bytes(Arc::new(bytes)), patience).map(drop)
     }
 
     /// Deletes a resource with everything in it; one that is gone is fine. MAAS

@@ -4,6 +4,7 @@ mod text;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -45,8 +46,8 @@ pub enum Body {
     Delete,
     /// POST of fields.
     Form(Vec<(String, String)>),
-    /// PUT of bytes.
-    Bytes(Vec<u8>),
+    /// PUT of bytes; shared, so that a repetition copies nothing.
+    Bytes(Arc<Vec<u8>>),
 }
 
 /// One request.
