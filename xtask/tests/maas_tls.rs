@@ -114,6 +114,11 @@ fn an_authority_of_its_own_is_needed_and_enough() {
     let (code, text) = list(&[("MAAS_URL", &url)]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("TLS") && text.contains("MAAS_API_CACERT"), "{text}");
+    let dead = list(&[("MAAS_URL", "http://127.0.0.1:9")]).1;
+    assert!(dead.contains("nothing listens there"), "{dead}");
+    let other = list(&[("MAAS_URL", &format!("{}/x", server.url))]).1;
+    assert!(other.contains("is no MAAS"), "{other}");
+    let asked = asked + 1;
     assert_eq!(server.app().log.len(), asked, "a request went to a server that is not trusted");
 }
 
