@@ -4,12 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use packer_hcl::body::Body;
 use xtask::catalog::{Catalog, Image, Target};
 use xtask::plan::{Options, Resolved, Resolver};
+use xtask::validate::external::{self, Document};
 
 /// Directories whose snapshots this test keeps: what an installer makes.
 fn is_installed(image: &Image) -> bool {
@@ -115,4 +117,48 @@ fn answer_files_of_each_kind() {
         let (_, text) = rendered(&resolved.source.body).remove(0);
         insta::assert_snapshot!(format!("answers-{id}"), readable(&text));
     }
+}
+
+/// Values that quoting and escaping have to survive, and every branch of the
+/// answer files.
+const KNOBS: [&[(&str, &str)]; 4] = [
+    &[
+        ("mirror", "http://mirror.example/it's"),
+        ("repositories", r#"{"extra"="https://repo.example/x?a=1&b=2"}"#),
+        ("https_proxy", "http://user:pa$$'word@proxy.example:3128"),
+    ],
+    &[("http_proxy", "http://proxy.example:3128"), ("kernel", "kernel-5.14.0")],
+    &[
+        ("locale", "de_DE.UTF-8"),
+        ("timezone", "Europe/Berlin"),
+        ("extra_packages", r#"["vim-enhanced", "@development"]"#),
+    ],
+    &[("media_base", "http://127.0.0.1:8000"), ("package_directory", "/var/tmp")],
+];
+
+/// `cargo test -p xtask --test plans -- --ignored`
+#[test]
+#[ignore = "runs ksvalidator, shellcheck and xmllint some hundred times; needs all three"]
+fn answer_files_are_valid_with_every_knob() {
+    let root = root();
+    let catalog = Catalog::load(&root).unwrap();
+    let mut documents = BTreeMap::new();
+    for image in catalog.images.iter().filter(|i| is_installed(i)) {
+        for (target, knobs) in image.targets.iter().flat_map(|t| KNOBS.map(|k| (t, k))) {
+            let mut resolver = Resolver::new(&root, &root.join("out"));
+            resolver.load(target).unwrap();
+            let vars = knobs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            let options = Options { vars: vars.collect(), ..Options::default() };
+            let resolved = resolver.resolve(target, &options, None).unwrap();
+            for (name, text) in rendered(&resolved.source.body) {
+                let document = Document { file: image.name.clone().into(), name, text };
+                documents.entry(document).or_insert_with(Vec::new).push(target.id.clone());
+            }
+        }
+    }
+    let outcome = external::check(&documents, tempfile::tempdir().unwrap().path());
+    assert_eq!(outcome.skipped, Vec::<String>::new());
+    let shown: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
+    assert!(shown.is_empty(), "{} findings:\n{}", shown.len(), shown.join("\n"));
+    assert!(documents.len() >= 100, "{} documents", documents.len());
 }
