@@ -210,7 +210,7 @@ class Steps:
     def tell(self, name, result, detail, options):
         if options.get("silent"):
             return  # there is no network yet
-        problem = self.client.report("esxi/" + name, ("%s %s" % (name, detail)).strip(), result=result)
+        problem = self.client.report("esxi/" + name, ("%s %s" % (name, detail)).strip(), result=result, origin="esxi")
         if problem:
             log(problem)
 
