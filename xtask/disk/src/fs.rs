@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::block::BlockRead;
 use crate::bytes::clip;
 use crate::ext4::Ext4;
+use crate::fat::Fat;
 use crate::{Error, ErrorKind, Result};
 
 /// Number of an inode: the identity that hard links share.
@@ -136,13 +137,30 @@ pub trait FileSystem: Send + Sync {
     fn kind_name(&self) -> &'static str;
 }
 
+/// Sorts by name and fails at `place` if a name occurs twice, which would let
+/// an archive write through a symbolic link that it has just created.
+pub(crate) fn refuse_duplicates(place: &str, mut found: Vec<DirEntry>) -> Result<Vec<DirEntry>> {
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let twice = found.windows(2).find_map(|pair| match pair {
+        [a, b] if a.name == b.name => Some(String::from_utf8_lossy(&a.name)),
+        _ => None,
+    });
+    if let Some(name) = twice {
+        return Err(Error::damaged(place, format!("the directory has the name {name:?} twice")));
+    }
+    found.sort_by_key(|entry| entry.node);
+    Ok(found)
+}
+
 /// What is on a disk or partition, by the magic numbers that `blkid` goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// ext2, ext3 or ext4: [`open`] reads it.
     Ext,
+    /// FAT12, FAT16 or FAT32: [`open`] reads it.
+    Fat,
     /// Something known that is not read here, by its name in `/etc/fstab` or
-    /// of `blkid` (`xfs`, `vfat`, `swap`, `LVM2_member`).
+    /// of `blkid` (`xfs`, `swap`, `LVM2_member`).
     Foreign(&'static str),
     /// Nothing known.
     Unknown,
@@ -177,6 +195,7 @@ pub fn probe(disk: &dyn BlockRead) -> Result<Content> {
         // mke2fs keeps the first 1024 bytes, so a boot sector may be left
         // there; it clears what is beyond.
         _ if has(0x438, &[0x53, 0xef]) => Content::Ext,
+        Some(("vfat", ..)) => Content::Fat,
         Some((name, ..)) => Content::Foreign(name),
         None => Content::Unknown,
     })
@@ -189,8 +208,9 @@ pub fn probe(disk: &dyn BlockRead) -> Result<Content> {
 pub fn open(disk: Arc<dyn BlockRead>) -> Result<Box<dyn FileSystem>> {
     match probe(&*disk)? {
         Content::Ext => Ok(Box::new(Ext4::open(disk)?)),
+        Content::Fat => Ok(Box::new(Fat::open(disk)?)),
         Content::Foreign(name) => {
-            let reason = format!("`{name}` is not read, only ext2, ext3 and ext4 are");
+            let reason = format!("`{name}` is not read, only ext2, ext3, ext4 and FAT are");
             Err(Error::unsupported("file system", reason))
         }
         Content::Unknown => {

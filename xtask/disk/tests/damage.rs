@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk_image::block::{self, BlockRead};
-use disk_image::ext4::Ext4;
-use disk_image::fs::{FileKind, FileSystem};
+use disk_image::fs::{self as filesystem, FileKind, FileSystem};
 use disk_image::{Error, partition};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::image;
@@ -86,11 +85,11 @@ fn visit_disk(disk: Arc<dyn BlockRead>) -> Result<usize, Error> {
             at += extent.len;
         }
     }
-    let Some(table) = partition::read(&disk)? else { return Ok(visit(&Ext4::open(disk)?)) };
+    let Some(table) = partition::read(&disk)? else { return Ok(visit(&*filesystem::open(disk)?)) };
     let mut errors = 0;
     for partition in table.partitions {
-        let fs = partition.open(&disk).and_then(|window| Ext4::open(Arc::new(window)));
-        errors += fs.map_or(1, |fs| visit(&fs));
+        let fs = partition.open(&disk).and_then(|window| filesystem::open(Arc::new(window)));
+        errors += fs.map_or(1, |fs| visit(&*fs));
     }
     Ok(errors)
 }
@@ -181,6 +180,25 @@ fn file_systems() {
         let image = image::make_filled(dir.path(), 4, options, Some(&tree(dir.path())));
         let xattr = "ea_set /file user.name value";
         image::debugfs(&image, &[xattr, "ea_set /link-10 security.selinux label"]);
+        torture(options, &image);
+    }
+}
+
+#[test]
+fn fat() {
+    limit_memory();
+    for (mib, options) in [(6, "-F 12 -s 4"), (9, "-F 16 -s 2"), (34, "-F 32 -s 1")] {
+        let dir = image::scratch();
+        let tree = tree(dir.path());
+        for len in [10, 100, 900] {
+            fs::remove_file(tree.join(format!("link-{len}"))).unwrap();
+        }
+        let image = dir.path().join("fat.img");
+        fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
+        let path = image.to_str().unwrap();
+        image::run("sh", &["-c", &format!("mkfs.vfat {options} {path}")]);
+        let copy = format!("mcopy -s -i {path} {}/* ::", tree.display());
+        image::run("sh", &["-c", &copy]);
         torture(options, &image);
     }
 }
