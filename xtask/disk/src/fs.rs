@@ -137,6 +137,23 @@ pub trait FileSystem: Send + Sync {
     fn kind_name(&self) -> &'static str;
 }
 
+/// The inode at `path`, names joined by `/`, below the root. Symbolic links are
+/// not followed; `None` if there is nothing.
+pub(crate) fn lookup(fs: &dyn FileSystem, path: &str) -> Result<Option<NodeId>> {
+    let mut node = fs.root();
+    for name in path.split('/') {
+        if fs.metadata(node)?.kind != FileKind::Directory {
+            return Ok(None);
+        }
+        let entries = fs.read_dir(node)?;
+        match entries.iter().find(|entry| entry.name == name.as_bytes()) {
+            Some(entry) => node = entry.node,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(node))
+}
+
 /// Sorts by name and fails at `place` if a name occurs twice, which would let
 /// an archive write through a symbolic link that it has just created.
 pub(crate) fn refuse_duplicates(place: &str, mut found: Vec<DirEntry>) -> Result<Vec<DirEntry>> {
