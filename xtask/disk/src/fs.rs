@@ -6,6 +6,7 @@ use crate::block::BlockRead;
 use crate::bytes::clip;
 use crate::ext4::Ext4;
 use crate::fat::Fat;
+use crate::xfs::Xfs;
 use crate::{Error, ErrorKind, Result};
 
 /// Number of an inode: the identity that hard links share.
@@ -176,8 +177,10 @@ pub enum Content {
     Ext,
     /// FAT12, FAT16 or FAT32: [`open`] reads it.
     Fat,
+    /// XFS: [`open`] reads version 5.
+    Xfs,
     /// Something known that is not read here, by its name in `/etc/fstab` or
-    /// of `blkid` (`xfs`, `swap`, `LVM2_member`).
+    /// of `blkid` (`btrfs`, `swap`, `LVM2_member`).
     Foreign(&'static str),
     /// Nothing known.
     Unknown,
@@ -213,6 +216,7 @@ pub fn probe(disk: &dyn BlockRead) -> Result<Content> {
         // there; it clears what is beyond.
         _ if has(0x438, &[0x53, 0xef]) => Content::Ext,
         Some(("vfat", ..)) => Content::Fat,
+        Some(("xfs", ..)) => Content::Xfs,
         Some((name, ..)) => Content::Foreign(name),
         None => Content::Unknown,
     })
@@ -226,8 +230,9 @@ pub fn open(disk: Arc<dyn BlockRead>) -> Result<Box<dyn FileSystem>> {
     match probe(&*disk)? {
         Content::Ext => Ok(Box::new(Ext4::open(disk)?)),
         Content::Fat => Ok(Box::new(Fat::open(disk)?)),
+        Content::Xfs => Ok(Box::new(Xfs::open(disk)?)),
         Content::Foreign(name) => {
-            let reason = format!("`{name}` is not read, only ext2, ext3, ext4 and FAT are");
+            let reason = format!("`{name}` is not read, only ext2, ext3, ext4, XFS and FAT are");
             Err(Error::unsupported("file system", reason))
         }
         Content::Unknown => {

@@ -22,7 +22,7 @@ pub(super) fn verify(disk: &Disk) -> Result<()> {
             // What no kernel mounts.
             Content::Unknown | Content::Foreign("swap" | "crypto_LUKS" | "LVM2_member") => {}
             Content::Foreign(_) => return Ok(()),
-            Content::Ext | Content::Fat => {
+            Content::Ext | Content::Fat | Content::Xfs => {
                 let Ok(fs) = fs::open(Arc::clone(&device)) else { return Ok(()) };
                 if has_marker(&*fs)? {
                     return Ok(());
