@@ -182,8 +182,7 @@ def run_user_data(client):
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text)
         # ESXi 8 runs nothing by its path that no package brought.
-        program = interpreter.split()[0]
-        run([sys.executable if "python" in program else "/bin/sh", path])
+        run([sys.executable if "python" in interpreter else "/bin/sh", path])
     elif kind != "none":
         log("warning: user-data is %s, and ESXi can run scripts only" % kind)
 
