@@ -7,6 +7,7 @@
 pub mod arch;
 pub mod build;
 pub mod catalog;
+pub mod changed;
 pub mod cli;
 pub mod cmd;
 pub mod contract;
@@ -16,6 +17,7 @@ pub mod engine;
 pub mod exit;
 pub mod finding;
 pub mod host;
+pub mod maas;
 pub mod media;
 pub mod pipeline;
 pub mod plan;

@@ -9,6 +9,7 @@ pub mod json;
 pub mod machine;
 pub mod needs;
 pub mod template;
+pub mod varfile;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

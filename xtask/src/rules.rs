@@ -56,6 +56,16 @@ pub const RULES: &[Rule] = &[
         "a target is one disk; with several nobody knows which becomes the artifact",
     ),
     rule(
+        "PKR001",
+        "`packer validate` accepts the template for this target",
+        "people run `packer build .` in the directory, without xtask",
+    ),
+    rule(
+        "PKR002",
+        "templates are in `packer fmt`'s form",
+        "one form keeps differences in reviews to what was changed",
+    ),
+    rule(
         "SRC002",
         "the built-in engine knows every attribute and provisioner",
         "an unknown one would be an error when the build starts; `--engine packer` is the way out",
@@ -191,6 +201,11 @@ pub const RULES: &[Rule] = &[
         "a fix in one copy is missing in the other for years: canonical/packer-maas#150, #189, #361",
     ),
     rule(
+        "FMT001",
+        "templates are in the layout of `packer fmt`",
+        "one layout keeps differences to what was meant; `packer fmt -check` in CI fails otherwise",
+    ),
+    rule(
         "TXT001",
         "scripts and templates are readable text",
         "CR LF in an interpreter line is a file not found, NUL bytes end a script early",
@@ -242,6 +257,18 @@ pub const RULES: &[Rule] = &[
         "links are links, not text files",
         "a checkout with core.symlinks=false turns fragments into one-line files that Packer cannot parse",
     ),
+    rule(
+        "EXT001",
+        "kickstarts are valid for their release",
+        "the installer would stop at the line, with nobody there to see it",
+    ),
+    rule(
+        "EXT002",
+        "shellcheck has nothing to say about scripts",
+        "an unquoted word or an ignored failure makes an image that is wrong in silence",
+    ),
+    rule("EXT003", "XML answer files are well-formed", "the installer would reject the whole file"),
+    rule("EXT004", "Python hooks compile", "the deployment would fail, not the build"),
     rule(
         "RUN001",
         "scripts have a run bit and an interpreter line",

@@ -23,7 +23,7 @@ use crate::engine::qmp::Qmp;
 use crate::engine::run::OnError;
 use crate::exit::{Coded, Exit};
 use crate::host::packer::Packer;
-use crate::plan::Resolved;
+use crate::plan::varfile;
 use crate::signal::CancelToken;
 
 /// Packer ends its VM and removes its files when it is told to stop; the
@@ -70,7 +70,7 @@ pub fn build(packer: &Packer, request: &Request<'_>) -> Result<Outcome> {
     // Packer wants to make it itself.
     fs::remove_dir(&paths.output).or_else(absent)?;
     let variables = paths.secrets.join("build.pkrvars.hcl");
-    write_private(&variables, &variables_file(&settings(request), request.resolved))?;
+    write_private(&variables, &varfile::text(&settings(request), &request.resolved.evaluated))?;
     let run = Run::new(request);
     let status = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| run.watch());
@@ -115,37 +115,6 @@ fn settings(request: &Request<'_>) -> Vec<(String, String)> {
     set("iso_checksum", format!("sha256:{}", request.medium_sha256));
     set("headless", (request.settings.view == View::None).to_string());
     all
-}
-
-/// The values as a `-var-file`. Packer reads the text of a `-var` as an
-/// expression unless the variable is a string; a file says the same by quotes.
-fn variables_file(values: &[(String, String)], resolved: &Resolved) -> String {
-    let mut text = String::new();
-    for (name, value) in values {
-        let typed =
-            resolved.evaluated.variable(name).is_some_and(|v| v.as_str().is_none() && !v.is_null());
-        let value = if typed { value.clone() } else { quoted(value) };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name} = {value}");
-    }
-    text
-}
-
-/// A string of HCL.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ => out.push(c),
-        }
-    }
-    out.push('"');
-    out.replace("${", "$${").replace("%{", "%%{")
 }
 
 fn write_private(path: &Path, text: &str) -> Result<()> {
@@ -290,22 +259,5 @@ impl<'a> Run<'a> {
             }
         }
         all
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strings_keep_what_hcl_would_read() {
-        for (text, wanted) in [
-            ("plain", r#""plain""#),
-            (r#"a"b\c"#, r#""a\"b\\c""#),
-            ("${a} %{b} $c", r#""$${a} %%{b} $c""#),
-            ("two\nlines", r#""two\nlines""#),
-        ] {
-            assert_eq!(quoted(text), wanted);
-        }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Context, print};
 use crate::catalog::{self, MediaKind, Selection, Target};
+use crate::changed::Changed;
 use crate::cli::Targets;
 use crate::date;
 use crate::exit::{Coded, Exit};
@@ -36,6 +37,9 @@ pub struct Args {
     /// Only targets whose media come from there
     #[arg(long, value_parser = media_kind, value_name = "download|user|mirror")]
     media: Option<MediaKind>,
+    /// Only images that differ from this git revision, uncommitted changes included
+    #[arg(long, value_name = "REV")]
+    changed_since: Option<String>,
     /// Every n-th target, for example 2/4
     #[arg(long, value_parser = shard, value_name = "I/N")]
     shard: Option<(usize, usize)>,
@@ -74,6 +78,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     };
     let chosen = catalog::select(&catalog, &selection).map_err(Coded::nothing)?;
     let wanted = chosen.into_iter().filter(|t| args.media.is_none_or(|m| m == t.facts.media.kind));
+    let mut wanted: Vec<&Target> = wanted.collect();
+    if let Some(revision) = &args.changed_since {
+        let changed = Changed::since(&context.repo.root, revision)?;
+        wanted = changed.only(&context.repo, &catalog.images, wanted);
+    }
+    let wanted = wanted.into_iter();
     let part: Vec<&Target> = match args.shard {
         Some((i, n)) => wanted.skip(i - 1).step_by(n).collect(),
         None => wanted.collect(),

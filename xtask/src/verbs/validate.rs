@@ -1,5 +1,7 @@
 //! `cargo xtask validate`: find mistakes before a build does.
 
+mod sarif;
+
 use std::time::Instant;
 
 use anyhow::Result;
@@ -8,8 +10,9 @@ use serde_json::json;
 use super::plan::PlanFlags;
 use super::{Context, print, selected};
 use crate::catalog::{Image, Target};
+use crate::changed::Changed;
 use crate::cli::Targets;
-use crate::exit::Exit;
+use crate::exit::{Coded, Exit};
 use crate::finding::{Finding, Severity};
 use crate::validate::{self, Report};
 
@@ -23,21 +26,29 @@ pub enum FindingFormat {
     Json,
     /// GitHub annotations.
     Github,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
 }
 
 /// Which targets, and how strictly.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask validate\n  cargo xtask validate debian-12 --var release=99\n  cargo xtask validate --strict --format github"
+    after_help = "Examples:\n  cargo xtask validate\n  cargo xtask validate debian-12 --var release=99\n  cargo xtask validate --changed-since origin/main --strict --format github"
 )]
 pub struct Args {
     #[command(flatten)]
     targets: Targets,
     #[command(flatten)]
     flags: PlanFlags,
-    /// Warnings and skipped checks are errors
+    /// Warnings and skipped checks are errors; only a missing Packer is not
     #[arg(long)]
     strict: bool,
+    /// Only images that differ from this git revision, uncommitted changes included
+    #[arg(long, value_name = "REV")]
+    changed_since: Option<String>,
+    /// Leave out `packer validate` and `packer fmt`, which take a second per target
+    #[arg(long)]
+    no_packer: bool,
     /// How to print findings
     #[arg(long, value_enum, default_value_t)]
     format: FindingFormat,
@@ -52,18 +63,50 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let started = Instant::now();
     let catalog = context.repo.catalog()?;
     let everything = args.targets.targets.is_empty() && !args.targets.all;
-    let targets: Vec<&Target> = match everything {
+    if catalog.images.is_empty() {
+        return foreign(args, context, everything, started);
+    }
+    let mut targets: Vec<&Target> = match everything {
         true => catalog.targets().collect(),
         false => selected(&catalog, &args.targets)?,
     };
+    let whole = everything && args.changed_since.is_none();
+    if let Some(revision) = &args.changed_since {
+        let changed = Changed::since(&context.repo.root, revision)?;
+        targets = changed.only(&context.repo, &catalog.images, targets);
+    }
     let images: Vec<&Image> = catalog
         .images
         .iter()
-        .filter(|i| everything || targets.iter().any(|t| t.image == i.name))
+        .filter(|i| whole || targets.iter().any(|t| t.image == i.name))
         .collect();
-    let report = validate::validate(&context.repo, &images, &targets, &args.flags.options()?);
-    show(&report, args.format, started)?;
-    let strict = args.strict && !(report.findings.is_empty() && report.skipped.is_empty());
+    let mut report = validate::validate(&context.repo, &images, &targets, &args.flags.options()?);
+    if !args.no_packer {
+        report.ask_packer(&context.repo, &images, &targets)?;
+    }
+    finish(args, &report, started)
+}
+
+/// A tree without `image.toml`: all of it, as it is.
+fn foreign(args: &Args, context: &Context, everything: bool, started: Instant) -> Result<Exit> {
+    let root = &context.repo.root;
+    if !everything {
+        return Err(Coded::nothing(format!(
+            "{} has no image.toml, so there are no targets\n  hint: leave the target out to check every template directory",
+            root.display()
+        )));
+    }
+    let report = validate::foreign::validate(root);
+    if report.targets == 0 {
+        return Err(Coded::nothing(format!("there is no *.pkr.hcl below {}", root.display())));
+    }
+    finish(args, &report, started)
+}
+
+fn finish(args: &Args, report: &Report, started: Instant) -> Result<Exit> {
+    show(report, args.format, started)?;
+    let skipped = report.skipped.iter().any(|skip| skip != validate::NO_PACKER);
+    let strict = args.strict && (skipped || !report.findings.is_empty());
     let failed = strict || report.count(Severity::Error) > 0;
     Ok(if failed { Exit::Failed } else { Exit::Ok })
 }
@@ -82,6 +125,7 @@ fn show(report: &Report, format: FindingFormat, started: Instant) -> Result<()> 
         FindingFormat::Github => {
             print(&report.findings.iter().map(annotation).collect::<String>())?;
         }
+        FindingFormat::Sarif => print(&format!("{:#}\n", sarif::log(report)))?,
         FindingFormat::Text => {
             for finding in &report.findings {
                 print(&format!("{finding}\n  = explain: cargo xtask explain {}\n\n", finding.id))?;
