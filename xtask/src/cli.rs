@@ -84,6 +84,8 @@ pub enum Command {
     Plan(verbs::plan::Args),
     /// Find mistakes before a build does
     Validate(verbs::validate::Args),
+    /// Write templates in the layout of `packer fmt`
+    Fmt(verbs::fmt::Args),
     /// Build targets: media, VM, pack, check
     Build(verbs::build::Args),
     /// Log in to the VM of a failed build

@@ -201,6 +201,11 @@ pub const RULES: &[Rule] = &[
         "a fix in one copy is missing in the other for years: canonical/packer-maas#150, #189, #361",
     ),
     rule(
+        "FMT001",
+        "templates are in the layout of `packer fmt`",
+        "one layout keeps differences to what was meant; `packer fmt -check` in CI fails otherwise",
+    ),
+    rule(
         "TXT001",
         "scripts and templates are readable text",
         "CR LF in an interpreter line is a file not found, NUL bytes end a script early",

@@ -4,8 +4,10 @@ pub mod copies;
 pub mod documents;
 pub mod external;
 pub mod files;
+pub mod foreign;
 pub mod links;
 pub mod maas;
+pub mod native;
 pub mod options;
 pub mod packer;
 pub mod pins;
@@ -16,16 +18,13 @@ pub mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use packer_hcl::evaluated::ReferenceKind;
 use packer_hcl::template::Template;
 use rayon::prelude::*;
 
 use crate::catalog::{Image, Target};
-use crate::engine::decode;
-use crate::finding::{Finding, Place, Severity, suggest};
+use crate::finding::{Finding, Severity};
 use crate::host::packer::Packer;
-use crate::plan::template::{self, Values};
-use crate::plan::{Options, Resolved, Resolver, diagnose};
+use crate::plan::{Options, Resolved, Resolver};
 use crate::repo::Repo;
 use documents::Documents;
 
@@ -65,10 +64,10 @@ pub fn validate(repo: &Repo, images: &[&Image], targets: &[&Target], options: &O
         findings.extend(more);
         documents.merge(own);
     }
+    findings.extend(copies::check(&repo.root, images));
+    findings.extend(native::shared(&repo.root));
     let outside = external::check(&documents.0, &repo.out.join(".cache/validators"));
     findings.extend(outside.findings);
-    findings.extend(copies::check(&repo.root, images));
-    findings.extend(shared(repo));
     Report { findings: merged(findings), targets: targets.len(), skipped: outside.skipped }
 }
 
@@ -97,14 +96,6 @@ impl Report {
 pub const NO_PACKER: &str =
     "packer validate and packer fmt: no Packer >= 1.11 with its qemu plugin";
 
-/// Files that images share: what is checked of every image's own.
-fn shared(repo: &Repo) -> Vec<Finding> {
-    let dir = repo.root.join("common");
-    let mut findings = files::runnable(&repo.root, &dir);
-    findings.extend(text::files(&repo.root, &dir));
-    findings
-}
-
 fn check_image(
     repo: &Repo,
     image: &Image,
@@ -112,20 +103,8 @@ fn check_image(
     options: &Options,
 ) -> (Vec<Finding>, Documents) {
     let (mut findings, documents) = check_directory(repo, image, targets, options);
-    findings.retain(|finding| !is_allowed(image, finding));
+    findings.retain(|finding| !native::is_allowed(image, finding));
     (findings, documents)
-}
-
-/// Whether `image.toml` allows it, with a reason, for all targets it affects.
-fn is_allowed(image: &Image, finding: &Finding) -> bool {
-    let allows = |target: &Target| {
-        let mut exceptions = target.facts.contract.exceptions.iter();
-        exceptions.any(|(rule, _)| rule.eq_ignore_ascii_case(finding.id))
-    };
-    let affected =
-        |target: &&Target| finding.targets.is_empty() || finding.targets.contains(&target.id);
-    let mut targets = image.targets.iter().filter(affected).peekable();
-    targets.peek().is_some() && targets.all(allows)
 }
 
 fn check_directory(
@@ -144,79 +123,47 @@ fn check_directory(
         findings.extend(more);
         return (findings, documents);
     }
-    if let Some(template) = resolver.template(first) {
+    let template = resolver.template(first);
+    if let Some(template) = template {
         findings.extend(text::template(&repo.root, template));
         let variables = template.declared_variables();
         findings.extend(readme::check(&repo.root, image, targets, &variables));
     }
     let results: Vec<TargetResult> =
         targets.par_iter().map(|target| check_target(repo, &resolver, target, options)).collect();
-    // What one target leaves unused another may need.
-    let evaluated =
-        targets.len() == image.targets.len() && results.iter().all(|r| r.resolved.is_some());
-    let used: BTreeSet<PathBuf> = results.iter().flat_map(|r| r.used.iter().cloned()).collect();
-    if evaluated {
-        findings.extend(files::unused(&repo.root, &image.dir, &used));
-        if let Some(resolved) = results.iter().find_map(|r| r.resolved.as_ref()) {
-            findings.extend(unused_variables(repo, resolved));
-            let packer = &resolved.evaluated.packer;
-            findings.extend(pins::check(&repo.root, &image.dir, packer, &resolved.source));
-        }
-    }
+    findings.extend(check_results(repo, image, template, &results));
     for (target, result) in targets.iter().zip(&results) {
         documents.add(&repo.root, target, result.resolved.as_ref(), &result.used);
     }
-    if let Some(template) = resolver.template(first) {
-        findings.extend(alone(repo, image, template, &results));
-    }
-    findings.extend(same_outputs(repo, image, &results));
     findings.extend(results.into_iter().flat_map(|r| r.findings));
     (findings, documents)
 }
 
-/// VAR003: `packer build .` without any `-var` is how people start. What stops a
-/// target as well is said there.
-fn alone(
+/// What the targets of one image say together.
+fn check_results(
     repo: &Repo,
     image: &Image,
-    template: &Template,
+    template: Option<&Template>,
     results: &[TargetResult],
 ) -> Vec<Finding> {
-    let Err(diagnostics) = template::evaluate(template, &image.dir, &Values::default()) else {
-        return vec![];
-    };
-    let known = |f: &Finding| {
-        let mut others = results.iter().flat_map(|r| &r.findings);
-        others.any(|o| o.place == f.place && o.message == f.message)
-    };
-    diagnose::findings(&repo.root, &diagnostics)
-        .into_iter()
-        .filter(|f| f.severity == Severity::Error && !known(f))
-        .map(|f| Finding { id: "VAR003", ..f })
-        .collect()
-}
-
-/// OUT001: builds of two targets leave their disks in one directory.
-fn same_outputs(repo: &Repo, image: &Image, results: &[TargetResult]) -> Vec<Finding> {
-    let mut by_directory: BTreeMap<String, Vec<&Resolved>> = BTreeMap::new();
-    for resolved in results.iter().filter_map(|r| r.resolved.as_ref()) {
-        let directory = resolved.source.body.string("output_directory").ok().flatten();
-        by_directory.entry(directory.unwrap_or_default()).or_default().push(resolved);
+    let (root, dir) = (&repo.root, &image.dir);
+    let resolved: Vec<&Resolved> = results.iter().filter_map(|r| r.resolved.as_ref()).collect();
+    let mut findings = native::same_outputs(root, dir, &resolved);
+    if let Some(template) = template {
+        let known: Vec<&Finding> = results.iter().flat_map(|r| &r.findings).collect();
+        findings.extend(native::alone(root, dir, template, &known));
     }
-    let shared = by_directory.into_iter().filter(|(_, several)| several.len() > 1);
-    shared
-        .filter_map(|(directory, several)| {
-            let body = &several.first()?.source.body;
-            let shown = image.dir.strip_prefix(&repo.root).unwrap_or(&image.dir);
-            let place = body
-                .attribute("output_directory")
-                .map_or_else(|| Place::file(shown), |a| diagnose::span(&repo.root, &a.span));
-            let name = if directory.is_empty() { "the default" } else { &directory };
-            let message = format!("{} targets share the output directory {name}", several.len());
-            let finding = Finding::error("OUT001", place, message);
-            Some(finding.help("put the target's id into output_directory"))
-        })
-        .collect()
+    // What a target uses that did not evaluate is not known.
+    if let Some(one) = resolved.first().filter(|_| resolved.len() == results.len()) {
+        let used: BTreeSet<PathBuf> = results.iter().flat_map(|r| r.used.iter().cloned()).collect();
+        // What one target leaves unused another may need.
+        if results.len() == image.targets.len() {
+            findings.extend(files::unused(root, dir, &used));
+        }
+        findings.extend(native::unused_variables(root, &one.evaluated));
+        findings.extend(pins::check(root, dir, &one.evaluated.packer, &one.source));
+    }
+    findings
 }
 
 #[derive(Default)]
@@ -235,92 +182,29 @@ fn check_target(
     let dir = resolver.dir(target);
     let mut result = TargetResult::default();
     result.findings.extend(maas::check(&repo.root, &dir, target));
-    let undeclared = undeclared(repo, resolver, target);
-    if !undeclared.is_empty() {
-        result.findings.extend(undeclared);
-        return named_for(target, result);
-    }
+    let declared = resolver.template(target).map(Template::declared_variables);
+    let undeclared = native::undeclared(&repo.root, &dir, target, &declared.unwrap_or_default());
     match resolver.resolve(target, options, None) {
+        // Every error would be about the variable that is not there.
+        _ if !undeclared.is_empty() => result.findings.extend(undeclared),
         Err(findings) => result.findings.extend(findings),
         Ok(resolved) => {
-            let named = files::named(&resolved, &dir);
+            let named = files::named(&resolved.source, &dir);
             result.findings.extend(resolved.warnings.clone());
             result.findings.extend(files::missing(&repo.root, &named));
-            result.findings.extend(judge(repo, target, &resolved));
+            let media = Some(target.facts.media.kind);
+            let judged = native::judge(&repo.root, &resolved.source, &resolved.evaluated, media);
+            result.findings.extend(native::engine(&repo.root, &resolved.source, &judged));
+            result.findings.extend(judged);
             result.used = named.into_iter().map(|(path, _)| path).collect();
             result.used.extend(resolved.evaluated.files_read.iter().cloned());
             result.resolved = Some(resolved);
         }
     }
-    named_for(target, result)
-}
-
-fn named_for(target: &Target, mut result: TargetResult) -> TargetResult {
     for finding in &mut result.findings {
         finding.targets = vec![target.id.clone()];
     }
     result
-}
-
-/// VAR002: what `image.toml` sets, the template must declare.
-fn undeclared(repo: &Repo, resolver: &Resolver, target: &Target) -> Vec<Finding> {
-    let Some(template) = resolver.template(target) else { return vec![] };
-    let declared = template.declared_variables();
-    let missing = target.facts.vars.keys().filter(|name| !declared.contains(*name));
-    missing
-        .map(|name| {
-            let place = maas::place(&repo.root, &resolver.dir(target), "select", name);
-            let message = format!("image.toml sets `{name}`, which the template does not declare");
-            let near = suggest(name, declared.iter().map(String::as_str));
-            let help = near.map_or_else(
-                || format!("declare variable \"{name}\""),
-                |near| format!("did you mean `{near}`?"),
-            );
-            Finding::error("VAR002", place, message).help(help)
-        })
-        .collect()
-}
-
-/// Rules about the evaluated source and its steps.
-fn judge(repo: &Repo, target: &Target, resolved: &Resolved) -> Vec<Finding> {
-    let variables: Vec<_> = resolved.evaluated.variables.values().collect();
-    let mut findings = source::check(source::Subject {
-        root: &repo.root,
-        source: &resolved.source,
-        media: Some(target.facts.media.kind),
-        variables: &variables,
-    });
-    let unknown = options::check(&repo.root, &resolved.source, &resolved.evaluated.packer);
-    if let Err(diagnostics) = decode::job(&resolved.source) {
-        let found = diagnose::findings(&repo.root, &diagnostics).into_iter();
-        // What Packer does not know either is said once.
-        let new = found.filter(|f| !unknown.iter().any(|u| u.place == f.place));
-        findings.extend(new.map(|f| Finding { id: "SRC002", ..f }));
-    }
-    findings.extend(unknown);
-    findings
-}
-
-/// VAR001. References are of the text, so one target speaks for all.
-fn unused_variables(repo: &Repo, resolved: &Resolved) -> Vec<Finding> {
-    let used: BTreeSet<&str> = resolved
-        .evaluated
-        .references
-        .iter()
-        .filter(|r| r.kind == ReferenceKind::Variable)
-        .map(|r| r.name.as_str())
-        .collect();
-    resolved
-        .evaluated
-        .variables
-        .values()
-        .filter(|v| !used.contains(v.name.as_str()))
-        .map(|v| {
-            let place = diagnose::span(&repo.root, &v.span);
-            Finding::warning("VAR001", place, format!("variable `{}` is never used", v.name))
-                .help("use it or remove it")
-        })
-        .collect()
 }
 
 /// The same finding for several targets becomes one that names them all.

@@ -8,6 +8,7 @@ pub mod deploy_test;
 pub mod docs;
 pub mod doctor;
 pub mod explain;
+pub mod fmt;
 pub mod inspect;
 pub mod list;
 pub mod matrix;

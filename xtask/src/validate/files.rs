@@ -6,13 +6,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use packer_hcl::body::Body;
+use packer_hcl::evaluated::BuildSource;
 use packer_hcl::source::Span;
 use packer_hcl::value::Value;
 use walkdir::WalkDir;
 
 use crate::catalog::IMAGE_FILE;
 use crate::finding::{Finding, Place};
-use crate::plan::Resolved;
 
 /// Attributes whose values are files or directories of the host.
 const FILE_ATTRIBUTES: [&str; 6] =
@@ -22,10 +22,9 @@ const FILE_ATTRIBUTES: [&str; 6] =
 /// `media bootstrap`, or places where users put files.
 const OTHERS: [&str; 3] = ["bootstrap", "examples", "tests"];
 
-/// Every host path that a resolved target names, with where it says so.
+/// Every host path that a source and its steps name, with where it says so.
 #[must_use]
-pub fn named(resolved: &Resolved, dir: &Path) -> Vec<(PathBuf, Span)> {
-    let source = &resolved.source;
+pub fn named(source: &BuildSource, dir: &Path) -> Vec<(PathBuf, Span)> {
     let posts = source.post_processors.iter().flatten().map(|p| &p.body);
     let bodies = source.provisioners.iter().map(|p| &p.body).chain(posts).chain([&source.body]);
     bodies.flat_map(|body| paths(body, dir)).chain(configs(&source.body)).collect()

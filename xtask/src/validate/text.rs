@@ -3,7 +3,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use packer_hcl::format;
+use packer_hcl::source::Source;
 use packer_hcl::template::Template;
 use walkdir::WalkDir;
 
@@ -19,7 +22,8 @@ const LONGEST_LINE: usize = 4096;
 /// What the text of a template says.
 #[must_use]
 pub fn template(root: &Path, template: &Template) -> Vec<Finding> {
-    let mut findings = vec![];
+    let mut findings: Vec<Finding> =
+        template.files().filter_map(|source| layout(root, source)).collect();
     for bare in template.bare_roots() {
         let place = diagnose::span(root, &bare.span);
         let message = format!("`{}` takes path.root as it is", bare.function);
@@ -55,6 +59,23 @@ pub fn template(root: &Path, template: &Template) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// FMT001 at the first line that the canonical layout has otherwise.
+fn layout(root: &Path, source: &Arc<Source>) -> Option<Finding> {
+    let text = source.text();
+    let canonical = format::format(source).ok().filter(|canonical| canonical != text)?;
+    let same: usize = text
+        .split_inclusive('\n')
+        .zip(canonical.split_inclusive('\n'))
+        .take_while(|(ours, wanted)| ours == wanted)
+        .map(|(ours, _)| ours.len())
+        .sum();
+    let line = text.get(same..)?.lines().next().unwrap_or("").len();
+    let shown = source.path().strip_prefix(root).unwrap_or(source.path());
+    let place = Place::bytes(shown, text, same..same + line);
+    let message = "the file is not in the layout of `packer fmt`";
+    Some(Finding::warning("FMT001", place, message).help("cargo xtask fmt"))
 }
 
 /// TXT001, TXT002 for every file below an image directory.
