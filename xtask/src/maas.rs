@@ -19,6 +19,7 @@ pub mod offer;
 pub mod progress;
 pub mod resource;
 pub mod secret;
+pub mod source;
 pub mod sqlite;
 pub mod upload;
 pub mod url;

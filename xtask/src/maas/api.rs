@@ -1,6 +1,5 @@
 //! The calls of API 2.0 that uploads and `remote` need, typed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::error::{Kind, MaasError};
 use super::http::{ANSWER, Body, Call, Client, LONG_ANSWER, percent};
 use super::resource::Resource;
+use super::source::Piece;
 use super::version::Version;
 
 /// How often and how long failures that pass are waited for.
@@ -178,14 +178,14 @@ impl Api {
         parse(doing, &self.once(doing, "boot-resources/", Body::Form(fields), ANSWER)?)
     }
 
-    /// Appends `bytes` to a file. Sent once: MAAS appends, so that a repetition
+    /// Appends a piece to a file. Sent once: MAAS appends, so that a repetition
     /// of a piece that arrived would spoil the file.
     ///
     /// # Errors
     /// No answer, or a refusal.
-    pub fn put(&self, uri: &str, bytes: Vec<u8>, is_last: bool) -> Result<(), MaasError> {
+    pub fn put(&self, uri: &str, piece: Piece, is_last: bool) -> Result<(), MaasError> {
         let patience = if is_last { LONG_ANSWER } else { ANSWER };
-        self.once("send a piece", uri, Body::Bytes(Arc::new(bytes)), patience).map(drop)
+        self.once("send a piece", uri, Body::Piece(piece), patience).map(drop)
     }
 
     /// Deletes a resource with everything in it; one that is gone is fine. MAAS

@@ -20,12 +20,16 @@ use super::model::front::Server;
 use super::oauth;
 use super::offer::Offer;
 use super::secret::ApiKey;
-use super::upload::{PIECE, Upload};
+use super::upload::{self, Upload};
 use super::url::Base;
 use super::version::Version;
 use crate::media;
 use crate::signal::CancelToken;
 use crate::table;
+
+/// Bytes of a piece, as in uploads.
+#[expect(clippy::cast_possible_truncation, reason = "4 MiB")]
+const PIECE: usize = upload::PIECE as usize;
 
 /// Measures uploads of a file of `mib` MiB that is made below `out`.
 ///

@@ -4,11 +4,11 @@ mod text;
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use ureq::SendBody;
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
 
 pub use self::text::percent;
@@ -17,6 +17,7 @@ use self::text::{NONCE_USED, clock_of, encode_form, shorten, unauthorized};
 use super::error::{Kind, MaasError};
 use super::oauth;
 use super::secret::ApiKey;
+use super::source::Piece;
 use super::url::Base;
 use crate::signal::CancelToken;
 
@@ -46,8 +47,8 @@ pub enum Body {
     Delete,
     /// POST of fields.
     Form(Vec<(String, String)>),
-    /// PUT of bytes; shared, so that a repetition copies nothing.
-    Bytes(Arc<Vec<u8>>),
+    /// PUT of a part of a file.
+    Piece(Piece),
 }
 
 /// One request.
@@ -244,9 +245,11 @@ fn perform(
         Body::Form(fields) => ready!(agent.post(url))
             .content_type("application/x-www-form-urlencoded")
             .send(encode_form(fields)),
-        Body::Bytes(bytes) => {
-            ready!(agent.put(url)).content_type("application/octet-stream").send(bytes.as_slice())
-        }
+        // MAAS takes no chunked transfer: the length is said.
+        Body::Piece(piece) => ready!(agent.put(url))
+            .header("Content-Length", piece.len().to_string())
+            .content_type("application/octet-stream")
+            .send(SendBody::from_owned_reader(piece.clone())),
     };
     let response = response.map_err(|e| reason(&e))?;
     let header =

@@ -8,22 +8,21 @@
 
 pub mod decide;
 mod recover;
-mod source;
 
 use std::time::{Duration, Instant};
 
 use self::decide::{Step, decide, is_ours, twice};
-use self::source::Source;
 use super::api::Api;
 use super::error::{Kind, MaasError};
 use super::offer::Offer;
 use super::resource::{File, Resource, Set};
+use super::source::Source;
 use super::version::Version;
 
 /// What nginx in front of MAAS lets pass is 10 MB; the official client sends 4 MiB.
-pub const PIECE: usize = 4 << 20;
+pub const PIECE: u64 = 4 << 20;
 /// Below this, a 413 is no matter of size.
-const SMALLEST_PIECE: usize = 64 << 10;
+const SMALLEST_PIECE: u64 = 64 << 10;
 /// Seconds without a change until the read-back gives up: MAAS copies the file to
 /// every region.
 const SYNC_PATIENCE: u32 = 900;
@@ -83,7 +82,7 @@ pub struct Upload<'a> {
     version: &'a Version,
     offer: &'a Offer,
     on: &'a mut dyn FnMut(Event),
-    piece: usize,
+    piece: u64,
     regions: Option<u32>,
     sent: u64,
 }
@@ -109,7 +108,7 @@ impl<'a> Upload<'a> {
 
     /// Other pieces than [`PIECE`]; for tests.
     #[must_use]
-    pub fn piece(mut self, bytes: usize) -> Self {
+    pub fn piece(mut self, bytes: u64) -> Self {
         self.piece = bytes.max(1);
         self
     }
@@ -276,19 +275,19 @@ impl<'a> Upload<'a> {
     fn send(&mut self, goal: &Goal) -> Result<(), MaasError> {
         let total = self.offer.size;
         let broken = |e: std::io::Error| wrong("read the file", e.to_string());
-        let mut source = Source::open(&self.offer.path, total).map_err(broken)?;
+        let source = Source::open(&self.offer.path, total).map_err(broken)?;
         let (mut done, mut failures) = (goal.from, 0);
         (self.on)(Event::Sent { done, total });
         while done < total {
-            let bytes = source.piece(done, self.piece).map_err(broken)?;
-            let count = bytes.len() as u64;
+            let piece = source.piece(done, self.piece);
+            let count = piece.len();
             let is_last = done.saturating_add(count) >= total;
             if is_last && source.has_changed().map_err(broken)? {
                 // Without its last piece the file never counts as complete.
                 return Err(wrong("send the file", "it changed while it was sent"));
             }
             self.sent = self.sent.saturating_add(count);
-            match self.api.put(&goal.uri, bytes, is_last) {
+            match self.api.put(&goal.uri, piece, is_last) {
                 Ok(()) => (done, failures) = (done.saturating_add(count), 0),
                 Err(error) => {
                     let expected = [done, done.saturating_add(count)];

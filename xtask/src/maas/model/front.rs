@@ -126,8 +126,10 @@ fn exchange(
         stream.write_all(&Response::text(413, "Request Entity Too Large").wire(false))?;
         return Ok(false);
     }
-    buffer.resize(length, 0);
-    reader.read_exact(buffer)?;
+    buffer.clear();
+    if reader.by_ref().take(length as u64).read_to_end(buffer)? < length {
+        return Ok(false);
+    }
     request.body = std::mem::take(buffer);
     obey_late(shared);
     if let Some(Fault::Late(after)) = fate {

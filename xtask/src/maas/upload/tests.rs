@@ -54,7 +54,7 @@ impl Bench {
         }
     }
 
-    fn upload(&self, offer: &Offer, piece: usize, replace: bool) -> Result<Outcome, Failure> {
+    fn upload(&self, offer: &Offer, piece: u64, replace: bool) -> Result<Outcome, Failure> {
         let mut quiet = |_| {};
         Upload::new(&self.api, &self.version, offer, &mut quiet).piece(piece).run(replace)
     }
@@ -135,7 +135,8 @@ fn one_fault_anywhere_is_survived() {
         Fault::Late(3),
         Fault::Twice,
     ];
-    for dialect in dialect::ALL {
+    // 3.5 and 3.6 behave as 3.7; the random faults below run on all five.
+    for dialect in [&dialect::V3_4, &dialect::V3_7, &dialect::V3_8] {
         for fault in &faults {
             for number in 0..12 {
                 let bench = Bench::new(dialect);
@@ -295,7 +296,7 @@ fn campaign(dialect: &'static Dialect, count: u64) -> Figures {
         let pace = Pace { second: SECOND, attempts: 2 + u32::try_from(dice.below(5)).unwrap() };
         let bench = Bench { api: api_with(&bench.server, &Server::key(), pace), ..bench };
         let offer = bench.offer(seed + 2, 1 + dice.index(200_000));
-        let piece = 1 + dice.index(60_000) + 500;
+        let piece = 501 + dice.below(60_000);
         let happened: Happened = Arc::new(Mutex::default());
         bench.server.set_plan(Box::new(Random::new(seed, 150, happened.clone())));
         let result = bench.upload(&offer, piece, false);
@@ -308,7 +309,7 @@ fn campaign(dialect: &'static Dialect, count: u64) -> Figures {
         match result {
             Ok(outcome) => {
                 let again = outcome.sent - offer.size;
-                assert!(again <= puts * piece as u64, "{what}");
+                assert!(again <= puts * piece, "{what}");
                 figures.sent_again += again;
             }
             Err(failure) => {

@@ -1,0 +1,122 @@
+//! The file that is sent. A piece is read straight into the buffer of the
+//! connection: one copy less than through memory of our own.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZeroU64;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{Advice, fadvise};
+
+/// An open file; whatever takes its name meanwhile does not matter.
+#[derive(Debug)]
+pub struct Source {
+    file: Arc<File>,
+    size: u64,
+    /// Modification time when it was opened.
+    changed: (i64, i64),
+}
+
+/// A part of a file. Reading a clone starts where the original stands.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    file: Arc<File>,
+    at: u64,
+    left: u64,
+}
+
+impl Source {
+    /// Opens a file of `size` bytes.
+    ///
+    /// # Errors
+    /// It cannot be read, or has another size.
+    pub fn open(path: &Path, size: u64) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let meta = file.metadata()?;
+        if meta.len() != size {
+            return Err(io::Error::other(format!("it has {} bytes, not {size}", meta.len())));
+        }
+        let changed = (meta.mtime(), meta.mtime_nsec());
+        Ok(Self { file: Arc::new(file), size, changed })
+    }
+
+    /// The piece at `at`, of at most `length` bytes. The kernel is told to read it
+    /// and the next one, so that a slow disk works while MAAS does.
+    #[must_use]
+    pub fn piece(&self, at: u64, length: u64) -> Piece {
+        let ahead = NonZeroU64::new(length.saturating_mul(2));
+        // Only a wish: a file system without it reads when asked.
+        let _unused = fadvise(&self.file, at, ahead, Advice::WillNeed);
+        let left = self.size.saturating_sub(at).min(length);
+        Piece { file: self.file.clone(), at, left }
+    }
+
+    /// Somebody wrote to the file since it was opened.
+    ///
+    /// # Errors
+    /// Its state cannot be read.
+    pub fn has_changed(&self) -> io::Result<bool> {
+        let meta = self.file.metadata()?;
+        Ok((meta.mtime(), meta.mtime_nsec()) != self.changed || meta.len() != self.size)
+    }
+}
+
+impl Piece {
+    /// Bytes still to be read.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.left
+    }
+
+    /// Nothing is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+}
+
+impl Read for Piece {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.at)?;
+        if count == 0 && most > 0 {
+            return Err(io::Error::other("the file became shorter"));
+        }
+        self.at = self.at.saturating_add(count as u64);
+        self.left = self.left.saturating_sub(count as u64);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_in_any_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let source = Source::open(&path, 10).unwrap();
+        for (at, length, expected) in
+            [(0, 4, "0123"), (4, 2, "45"), (8, 4, "89"), (0, 4, "0123"), (10, 4, "")]
+        {
+            let mut piece = source.piece(at, length);
+            let copy = piece.clone();
+            let mut text = String::new();
+            piece.read_to_string(&mut text).unwrap();
+            assert_eq!(
+                (text.as_str(), copy.len(), piece.is_empty()),
+                (expected, expected.len() as u64, true)
+            );
+        }
+        assert!(!source.has_changed().unwrap());
+        let mut piece = source.piece(4, 6);
+        std::fs::write(&path, b"012").unwrap();
+        assert!(source.has_changed().unwrap());
+        assert!(piece.read_to_end(&mut vec![]).is_err(), "never silently short");
+        assert!(Source::open(&path, 10).is_err());
+    }
+}
