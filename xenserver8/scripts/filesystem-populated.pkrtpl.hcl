@@ -1,6 +1,6 @@
 #!/bin/bash
 # Prepares the installed system, mounted at $1, before the installer leaves it.
-set -eu
+set -eEu
 root=$1
 base=$(sed -n 's|.*answerfile_generator=\(http://[^ ]*\)/generate.*|\1|p' /proc/cmdline)
 
