@@ -234,7 +234,7 @@ class Machine(unittest.TestCase):
 
     def test_secure_boot(self):
         source = plans.source("windows-2022-iso-amd64", secure_boot="true")
-        self.assertEqual(source["machine_type"], "q35,smm=on")
+        self.assertIn(["-global", "driver=cfi.pflash01,property=secure,value=on"], source["qemuargs"])
         self.assertTrue(source["efi_firmware_vars"].endswith(".ms.fd"))
 
     def test_cloudbase_from_this_host(self):
