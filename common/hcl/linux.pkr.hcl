@@ -13,7 +13,7 @@
 variable "customize_script" {
   type        = string
   default     = null
-  description = "Script that runs as root in the VM after all packages are installed. It may reboot. Unset: scripts/customize.sh, which does nothing."
+  description = "Script that runs as root in the system after all packages are installed. Unset: scripts/customize.sh, which does nothing."
 }
 
 variable "extra_packages" {
@@ -25,7 +25,7 @@ variable "extra_packages" {
 variable "package_directory" {
   type        = string
   default     = null
-  description = "Directory of local packages to install. Unset: packages/, which is empty."
+  description = "Directory of local packages to install. Unset: none."
 }
 
 variable "http_proxy" {

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub use facts::{Contract, Facts, Maas, Media, Partition};
 pub use raw::{ArtifactKind, Family, Firmware, MediaKind};
-pub use select::{Selection, select};
+pub use select::{Selection, glob, select};
 
 use crate::arch::Arch;
 use crate::finding::{Finding, Place};

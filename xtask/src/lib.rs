@@ -17,6 +17,7 @@ pub mod engine;
 pub mod exit;
 pub mod finding;
 pub mod host;
+pub mod maas;
 pub mod media;
 pub mod pipeline;
 pub mod plan;

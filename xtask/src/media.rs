@@ -21,6 +21,7 @@ mod sums;
 mod test_server;
 #[cfg(test)]
 mod tests;
+pub mod volume;
 
 pub use check::{Checked, Newer, check};
 pub use checksum::{Algorithm, Checksum, Digest};

@@ -1,6 +1,6 @@
 //! The medium of a build: fetched, verified or bootstrapped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::report::Reporter;
 use crate::catalog::{MediaKind, Target};
 use crate::exit::Coded;
 use crate::media::bootstrap::{self, Recipe, Wanted};
-use crate::media::{Checksum, Context, Progress, Request, Store};
+use crate::media::{Checksum, Context, Progress, Request, Store, volume};
 use crate::plan::Medium;
 use crate::repo::Repo;
 use crate::signal::CancelToken;
@@ -68,10 +68,29 @@ pub fn get(
     if medium.kind == MediaKind::User && medium.url.is_empty() {
         return Err(ask_for_medium(target));
     }
+    // Before minutes of hashing, if it is a file of this host.
+    recognise(target, medium.url.trim_start_matches("file://").as_ref())?;
     let checksum: Checksum = medium.checksum.parse()?;
     let media = store.fetch(&Request { url: medium.url.clone(), checksum }, &context)?;
     let checked = crate::date::stamp(std::time::SystemTime::now());
     Ok(Ready { identity: media.sha256.clone(), path: media.path, sha256: media.sha256, checked })
+}
+
+/// Refuses a user's medium of another system, release or architecture.
+fn recognise(target: &Target, path: &Path) -> Result<()> {
+    let facts = &target.facts.media;
+    let (Some(pattern), MediaKind::User) = (&facts.label, facts.kind) else { return Ok(()) };
+    if !path.is_file() {
+        return Ok(());
+    }
+    let Some(wrong) = volume::mismatch(path, pattern, target.arch)? else { return Ok(()) };
+    let file = facts.file.as_deref().unwrap_or("the one of its README");
+    Err(Coded::host(format!(
+        "{} is not the medium of {}: {wrong}\n  wanted       {file}, or another of that release\n  where from   {}",
+        path.display(),
+        target.id,
+        facts.from.as_deref().unwrap_or("its vendor"),
+    )))
 }
 
 fn bootstrapped(

@@ -89,7 +89,7 @@ fn glob_classes() {
         ("a[", "a[", false),
         ("*-arm64", "x-arm64", true),
     ] {
-        assert_eq!(select::glob(pattern, text), expected, "{pattern} {text}");
+        assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod clock;
 mod drive;
 mod failure;
+mod installed;
 mod prepare;
 
 use std::path::PathBuf;
@@ -152,7 +153,7 @@ impl Build<'_> {
         let serial = argv::serial_file(spec, paths);
         let watch = Watch::new(serial.as_deref(), options.stall, self.cancel);
         let watcher = Watcher::new(&watch, &vm, paths, http.as_ref(), self.events);
-        let mut drive = Drive::new(self, &vm, &watch, http.as_ref().map(Server::port));
+        let mut drive = Drive::new(self, &vm, &watch, http.as_ref());
         let result = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("watch".into());
             let result = match thread.spawn_scoped(scope, || watcher.run()) {

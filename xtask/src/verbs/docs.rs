@@ -1,5 +1,7 @@
 //! `cargo xtask docs`: the generated parts of READMEs.
 
+mod image;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,7 @@ use crate::exit::Exit;
 use crate::finding::{Finding, Place};
 
 /// Write, or only look.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask docs\n  cargo xtask docs --check")]
 pub struct Args {
     /// Change nothing; exit 1 if something is out of date
@@ -57,7 +59,20 @@ fn wanted(context: &Context) -> Result<Vec<(PathBuf, String)>> {
     let table = super::list::markdown(&catalog, context)?;
     let text = replace(&text, "images", &table)
         .with_context(|| format!("{} has no `images` markers", path.display()))?;
-    Ok(vec![(path, text)])
+    let mut files = vec![(path, text)];
+    for image in &catalog.images {
+        let path = image.dir.join("README.md");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        // A README without the markers is written by hand as a whole.
+        if !text.contains("<!-- image:begin -->") {
+            continue;
+        }
+        let part = image::generated(&context.repo, image)?;
+        let text = replace(&text, image::MARK, &part)
+            .with_context(|| format!("{} has no end marker", path.display()))?;
+        files.push((path, text));
+    }
+    Ok(files)
 }
 
 /// The text with what stands between `<!-- NAME:begin -->` and

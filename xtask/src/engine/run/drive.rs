@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::{Build, Job};
+use super::{Build, Job, installed};
 use crate::engine::argv::HOST_IN_GUEST;
 use crate::engine::error::{EngineError, Kind, Trouble};
 use crate::engine::events::{Event, Events, Phase};
 use crate::engine::host::View;
+use crate::engine::http::Server;
 use crate::engine::provision::Provisioner;
 use crate::engine::ssh::{Destination, Exit, Refusal, SshClient};
 use crate::engine::template::Context;
@@ -22,7 +23,7 @@ pub(super) struct Drive<'a, 'b> {
     clock: &'a mut Clock<'b>,
     vm: &'a Vm,
     watch: &'a Watch,
-    http_port: Option<u16>,
+    http: Option<&'a Server>,
     ssh: Option<SshClient>,
 }
 
@@ -46,11 +47,11 @@ impl<'a, 'b> Drive<'a, 'b> {
         build: &'a mut Build<'b>,
         vm: &'a Vm,
         watch: &'a Watch,
-        http_port: Option<u16>,
+        http: Option<&'a Server>,
     ) -> Self {
         let events = Marking { events: build.events, watch };
         let (job, clock) = (build.job, &mut build.clock);
-        Self { job, events, clock, vm, watch, http_port, ssh: None }
+        Self { job, events, clock, vm, watch, http, ssh: None }
     }
 
     /// How to get into the guest, once that is known.
@@ -105,7 +106,7 @@ impl<'a, 'b> Drive<'a, 'b> {
     /// Names for `{{ }}` in boot commands and provisioners.
     fn context(&self) -> Context {
         // Packer says port 0 where nothing is served.
-        let port = self.http_port.unwrap_or(0).to_string();
+        let port = self.http.map_or(0, Server::port).to_string();
         let spec = &self.job.spec;
         let context = Context::new()
             .with("HTTPIP", HOST_IN_GUEST)
@@ -165,13 +166,30 @@ impl<'a, 'b> Drive<'a, 'b> {
     fn install(&mut self) -> Result<(), Trouble> {
         self.clock.enter(Phase::Install);
         self.watch.expect_exit();
+        self.wait_for_fetch()?;
         let limit = self.limit();
         if self.ended_within(limit)? {
-            return Ok(());
+            return installed::finished(&self.job.spec, &self.job.paths);
         }
         Err(Trouble::guest(format!(
             "the guest did not turn itself off within {limit:?} (shutdown_timeout)"
         )))
+    }
+
+    /// Whether keys reached the installer is known in minutes, not in hours.
+    fn wait_for_fetch(&self) -> Result<(), Trouble> {
+        let Some(server) = self.http.filter(|_| installed::must_fetch(&self.job.spec)) else {
+            return Ok(());
+        };
+        let limit = installed::FETCH_LIMIT.saturating_mul(self.job.options.patience);
+        let start = Instant::now();
+        while server.requests().is_empty() && self.vm.probe().is_running() {
+            if start.elapsed() >= limit {
+                return Err(installed::nothing_fetched(limit));
+            }
+            self.pause(Duration::from_millis(200))?;
+        }
+        Ok(())
     }
 
     fn provision(&mut self, context: &Context) -> Result<(), Trouble> {
@@ -190,7 +208,7 @@ impl<'a, 'b> Drive<'a, 'b> {
             spec: &self.job.spec,
             paths: &self.job.paths,
             context: context.clone(),
-            http: (HOST_IN_GUEST.into(), self.http_port.unwrap_or(0)),
+            http: (HOST_IN_GUEST.into(), self.http.map_or(0, Server::port)),
             ssh: self.ssh.as_mut(),
             events: &self.events,
             cancel: self.watch.token.clone(),
@@ -270,10 +288,12 @@ impl<'a, 'b> Drive<'a, 'b> {
         let interrupted = trouble.kind == Kind::Interrupted;
         let (serial_tail, cause) = self.watch.console();
         let guest = trouble.kind == Kind::Guest;
+        // A script that failed has said why; the console shows the last login.
+        let script = self.clock.phase() == Phase::Provision && self.watch.reason().is_none();
         Box::new(EngineError {
             phase: self.clock.phase(),
             screenshot: if interrupted { None } else { self.screenshot() },
-            serial_tail: if guest { serial_tail } else { Vec::new() },
+            serial_tail: if guest && !script { serial_tail } else { Vec::new() },
             cause: cause.filter(|_| guest).cloned(),
             serial_log: crate::engine::argv::serial_file(&self.job.spec, &self.job.paths),
             trouble,
@@ -289,6 +309,12 @@ impl<'a, 'b> Drive<'a, 'b> {
         }
         let seconds = self.clock.elapsed().as_secs();
         let name = format!("screen-{:02}{:02}", seconds / 60, seconds % 60);
-        self.vm.qmp().screendump(&self.job.paths.logs.join(name)).ok()
+        let file = self.vm.qmp().screendump(&self.job.paths.logs.join(name)).ok()?;
+        // QEMU leaves an empty one on a full disk.
+        let whole = std::fs::metadata(&file).is_ok_and(|meta| meta.len() > 0);
+        if !whole {
+            drop(std::fs::remove_file(&file));
+        }
+        whole.then_some(file)
     }
 }

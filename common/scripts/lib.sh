@@ -1,0 +1,23 @@
+# shellcheck shell=bash
+# How every script that runs inside an installer talks and fails. CONSOLE is
+# the serial device, MARKER what says that all is done.
+
+set -Eeuo pipefail
+
+say() {
+  printf 'image-build: %s\n' "$*" | tee "/dev/$CONSOLE"
+}
+
+# The reason goes to the serial console, then the machine turns off: nobody is
+# there to press a key.
+fail() {
+  trap - ERR
+  printf 'image-build: FAILED: %s\n' "$*" | tee "/dev/$CONSOLE" >&2
+  sync
+  sleep 5
+  echo o >/proc/sysrq-trigger
+  sleep 60
+  exit 1
+}
+
+trap 'fail "line $LINENO: \"$BASH_COMMAND\" ended with status $?"' ERR

@@ -1,0 +1,1 @@
+../../scripts/customize.sh

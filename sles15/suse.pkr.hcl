@@ -1,0 +1,1 @@
+../common/suse/suse.pkr.hcl

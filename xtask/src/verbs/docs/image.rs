@@ -1,0 +1,196 @@
+//! The generated part of an image's README: what follows from its template and
+//! its `image.toml`.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use packer_hcl::evaluated::Variable;
+use packer_hcl::value::Value;
+
+use crate::arch::Arch;
+use crate::catalog::{ArtifactKind, Image, MediaKind, Target};
+use crate::finding::Findings;
+use crate::plan::{Options, Resolved, Resolver};
+use crate::repo::Repo;
+use crate::table;
+
+/// Name of the markers.
+pub const MARK: &str = "image";
+
+/// Everything between the markers.
+///
+/// # Errors
+/// A template that does not evaluate.
+pub fn generated(repo: &Repo, image: &Image) -> Result<String> {
+    let target = default_target(image).with_context(|| format!("{} has no target", image.name))?;
+    let mut resolver = Resolver::new(&repo.root, &repo.out);
+    let resolved = resolver
+        .load(target)
+        .and_then(|()| resolver.resolve(target, &Options::default(), None))
+        .map_err(Findings)?;
+    let parts = [
+        needs(image, target, &resolved),
+        packer(image, target, &resolved),
+        xtask(image, target),
+        knobs(&resolved),
+        upload(image),
+        login(target),
+    ];
+    Ok(parts.join("\n"))
+}
+
+/// What an id without release and architecture means, on an amd64 host.
+fn default_target(image: &Image) -> Option<&Target> {
+    let fits = |t: &&Target| {
+        (image.default_release.is_none() || t.release == image.default_release)
+            && (image.default_flavor.is_none() || t.flavor == image.default_flavor)
+    };
+    let mut all = image.targets.iter().filter(fits);
+    all.clone().find(|t| t.arch == Arch::Amd64).or_else(|| all.next())
+}
+
+fn needs(image: &Image, target: &Target, resolved: &Resolved) -> String {
+    let arm = image.targets.iter().any(|t| t.arch == Arch::Arm64);
+    let (qemu, firmware) = match arm {
+        true => ("`qemu-system-x86` or `qemu-system-arm`", "`ovmf` or `qemu-efi-aarch64`"),
+        false => ("`qemu-system-x86`", "`ovmf`"),
+    };
+    let efi = resolved.source.body.bool("efi_boot").ok().flatten().unwrap_or(false);
+    let firmware = if efi { format!(", UEFI firmware ({firmware})") } else { String::new() };
+    let machine = resolved.plan.machine;
+    let mut text = format!(
+        "## Needs\n\n* QEMU ({qemu}), `qemu-utils`, `xorriso`{firmware}; KVM if the build is not to take hours.\n* {} CPUs, {} MiB of memory and {} of disk for one build.\n",
+        machine.cpus,
+        machine.memory_mib,
+        table::size(machine.disk),
+    );
+    if let (MediaKind::User, media) = (target.facts.media.kind, &target.facts.media) {
+        let part = |value: &Option<String>| value.clone().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "* Your own medium, `{}`, from <{}>. Name it with `--iso` or in `{}`; it is recognised by its label, `{}`.",
+            part(&media.file),
+            part(&media.from),
+            part(&media.env),
+            part(&media.label)
+        );
+    } else {
+        let _ = writeln!(text, "* The network: the medium is <{}>.", resolved.plan.media.url);
+    }
+    let _ = write!(text, "\n`cargo xtask doctor {}` says what is missing.\n", image.name);
+    text
+}
+
+fn packer(image: &Image, target: &Target, resolved: &Resolved) -> String {
+    let mut words = vec!["packer build".to_owned()];
+    let user = (target.facts.media.kind == MediaKind::User).then_some(&target.facts.media);
+    if let Some(variable) = user.and_then(|m| m.variable.as_deref()) {
+        words.push(format!("-var {variable}=/path/to/medium.iso"));
+    }
+    if let Some(release) = &target.release {
+        words.push(format!("-var release={release}"));
+    }
+    words.push(".".into());
+    let text = |name: &str| resolved.source.body.string(name).ok().flatten().unwrap_or_default();
+    let (out, disk) = (text("output_directory"), text("vm_name"));
+    format!(
+        "## Build with packer\n\n```\ncd {}\npacker init .\n{}\n```\n\nIt leaves `{out}/{disk}` and prints the `cargo xtask pack` line that makes the\nMAAS image. The serial console is in `{out}.serial.log`, also after a failure.\n",
+        image.name,
+        words.join(" "),
+    )
+}
+
+fn xtask(image: &Image, target: &Target) -> String {
+    let iso = match target.facts.media.kind {
+        MediaKind::User => " --iso /path/to/medium.iso",
+        _ => "",
+    };
+    let ids: Vec<String> = image.targets.iter().map(|t| format!("`{}`", t.id)).collect();
+    format!(
+        "## Build with xtask\n\n```\ncargo xtask build {}{iso}\n```\n\nTargets: {}.\n",
+        target.id,
+        ids.join(", ")
+    )
+}
+
+fn knobs(resolved: &Resolved) -> String {
+    let mut text = String::from(
+        "## Knobs\n\nSet with `-var name=value`, or in a file `NAME.auto.pkrvars.hcl` here.\n\n| variable | type | default | meaning |\n|---|---|---|---|\n",
+    );
+    let mut all: Vec<&Variable> = resolved.evaluated.variables.values().collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    for variable in all {
+        let meaning = variable.description.replace('|', "\\|");
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {meaning} |",
+            variable.name,
+            variable.ty,
+            default(variable)
+        );
+    }
+    text
+}
+
+/// The default as written; an environment variable is named, not read.
+fn default(variable: &Variable) -> String {
+    if let Some(name) = environment(variable) {
+        return format!("`${name}`");
+    }
+    match &variable.default {
+        None => "required".into(),
+        Some(value) if value.is_null() => "unset".into(),
+        Some(value) => format!("`{}`", shown(value)),
+    }
+}
+
+/// `env("NAME")` on the `default` line of the declaration.
+fn environment(variable: &Variable) -> Option<String> {
+    let source = &variable.span.source;
+    let first = variable.span.start().line;
+    let lines = (first..first + 20).map(|n| source.line(n).trim().to_owned());
+    let mut block = lines.take_while(|line| line != "}");
+    let line = block.find(|line| line.starts_with("default"))?;
+    Some(line.split("env(\"").nth(1)?.split('"').next()?.to_owned())
+}
+
+fn shown(value: &Value) -> String {
+    value.to_json().map_or_else(|_| String::new(), |json| json.to_string())
+}
+
+fn upload(image: &Image) -> String {
+    let mut text = String::from("## Upload\n\n```\n");
+    for target in &image.targets {
+        let maas = &target.facts.maas;
+        let base =
+            maas.base_image.as_ref().map_or_else(String::new, |b| format!(" base_image='{b}'"));
+        let kind = match target.facts.artifact {
+            ArtifactKind::Tgz => "tgz",
+            ArtifactKind::Ddgz => "ddgz",
+        };
+        let _ = writeln!(
+            text,
+            "maas $PROFILE boot-resources create name='{}' title='{}' \\\n  architecture='{}' filetype='{kind}'{base} content@={}",
+            maas.name,
+            maas.title,
+            target.arch.maas(),
+            target.artifact_name(),
+        );
+    }
+    text.push_str("```\n\n`cargo xtask upload` fills all of this in.");
+    let versions = image.targets.first().map_or("", |t| t.facts.maas.min_version.as_str());
+    let _ = writeln!(text, " MAAS {versions} or later.");
+    text
+}
+
+fn login(target: &Target) -> String {
+    let maas = &target.facts.maas;
+    let mut text = format!(
+        "## Log in\n\nUser `{}`, with the SSH keys that MAAS gives the machine. root is locked.\n",
+        maas.login_user
+    );
+    for note in &maas.notes {
+        let _ = write!(text, "\n{note}\n");
+    }
+    text
+}
