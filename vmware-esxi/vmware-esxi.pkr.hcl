@@ -106,8 +106,8 @@ variable "answer_file" {
 
 variable "boot_wait" {
   type        = string
-  default     = "3s"
-  description = "Wait before the loader's options are edited. It shows them for 5s."
+  default     = null
+  description = "Wait before the loader's options are edited, which it shows for 5s. Unset: 3s, with UEFI 7s."
 }
 
 variable "boot_command_suffix" {
@@ -195,7 +195,7 @@ source "qemu" "esxi" {
 
   # Enter leaves the menu that BIOS shows; the loader then takes Shift+O for
   # five seconds. The line ends with the installer's own options.
-  boot_wait = var.boot_wait
+  boot_wait = coalesce(var.boot_wait, local.uefi ? "7s" : "3s")
   boot_command = [
     local.uefi ? "" : "<enter><wait2s>",
     "<leftShiftOn>o<leftShiftOff><wait1s>",

@@ -303,7 +303,7 @@ source "qemu" "windows" {
   vm_name          = local.qemu_vm_name
 
   qemu_binary       = local.qemu_binary
-  machine_type      = "${local.qemu_machine_type}${var.secure_boot ? ",smm=on" : ""}"
+  machine_type      = local.qemu_machine_type
   accelerator       = var.accelerator
   cpu_model         = var.cpu_model
   cpus              = local.qemu_cpus

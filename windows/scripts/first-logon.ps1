@@ -192,7 +192,7 @@ function Start-Sysprep {
 
 function Build-Image {
     New-Item -ItemType Directory -Force -Path $Work | Out-Null
-    Write-Step "Windows $([Environment]::OSVersion.Version)"
+    Write-Step "Windows $($Settings.version), $([Environment]::OSVersion.Version)"
     if ($Settings.virtio) { Install-VirtioDrivers }
     if ($Settings.drivers) { Install-Drivers (Join-Path $Media $Settings.drivers) }
     Install-Cloudbase

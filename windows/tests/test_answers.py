@@ -45,6 +45,14 @@ def texts(root, path):
     return [element.text for element in root.iterfind(".//" + "/".join(NS + name for name in path.split("/")))]
 
 
+VIRTIO = "/x/virtio-win.iso"
+
+
+def setUpModule():
+    plans.load(TARGETS)
+    plans.load(TARGETS, virtio_win_iso=VIRTIO)
+
+
 class Rules(unittest.TestCase):
     """Applied to every rendered file."""
 
@@ -192,17 +200,17 @@ class Drivers(Rules):
     def test_virtio(self):
         for version, directory in [("2016", "2k16"), ("2019", "2k19"), ("2022", "2k22"), ("2025", "2k25"),
                                    ("10", "w10"), ("11", "w11"), ("hci", "2k22")]:
-            source = plans.source("windows-%s-iso-amd64" % version, virtio_win_iso="/x/virtio-win.iso")
+            source = plans.source("windows-%s-iso-amd64" % version, virtio_win_iso=VIRTIO)
             root = self.check(source["cd_content"]["Autounattend.xml"])
             paths = texts(root, "PathAndCredentials/Path")
             self.assertEqual(paths[0], "D:\\viostor\\%s\\amd64" % directory)
             self.assertEqual(len(paths), 12)
             self.assertEqual(source["disk_interface"], "virtio")
-            self.assertIn(["-cdrom", "/x/virtio-win.iso"], source["qemuargs"])
+            self.assertIn(["-cdrom", VIRTIO], source["qemuargs"])
             self.assertEqual(json.loads(source["cd_content"]["settings.json"])["virtio"], directory)
 
     def test_a_vhdx_starts_without_virtio(self):
-        source = plans.source("windows-2022-vhdx-amd64", virtio_win_iso="/x/virtio-win.iso")
+        source = plans.source("windows-2022-vhdx-amd64", virtio_win_iso=VIRTIO)
         self.assertEqual(source["disk_interface"], "ide")
         self.assertEqual(json.loads(source["cd_content"]["settings.json"])["virtio"], "2k22")
 
@@ -226,7 +234,7 @@ class Machine(unittest.TestCase):
 
     def test_secure_boot(self):
         source = plans.source("windows-2022-iso-amd64", secure_boot="true")
-        self.assertEqual(source["machine_type"], "q35,smm=on")
+        self.assertIn(["-global", "driver=cfi.pflash01,property=secure,value=on"], source["qemuargs"])
         self.assertTrue(source["efi_firmware_vars"].endswith(".ms.fd"))
 
     def test_cloudbase_from_this_host(self):

@@ -2,3 +2,4 @@
 # Runs as root in the installed system (chroot), after all packages. An error
 # stops the build. This one does nothing; give your own with
 # -var customize_script=FILE.
+set -euo pipefail

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Prepares the installed system, mounted at $1, before the installer leaves it.
-set -eu
+set -eEu
 root=$1
 base=$(sed -n 's|.*answerfile_generator=\(http://[^ ]*\)/generate.*|\1|p' /proc/cmdline)
 
@@ -64,7 +64,8 @@ for directory in "$root"/lib/modules/*; do
     fi
   done
 done
-for name in "$${mounted[@]}"; do umount "$name"; done
+# The installer's bash takes an empty array for an unset one.
+for name in $${mounted[@]+"$${mounted[@]}"}; do umount "$name"; done
 if [ "$found" = no ]; then
   say "FAILED: there is no initrd in /boot"
   exit 1

@@ -1,5 +1,6 @@
 #!/bin/bash
 # The installer runs this and takes what it prints as its answer file.
+set -euo pipefail
 base=$(sed -n 's|.*answerfile_generator=\(http://[^ ]*\)/generate.*|\1|p' /proc/cmdline)
 if [ -z "$base" ]; then
   echo "the kernel's command line names no answerfile_generator" >&2

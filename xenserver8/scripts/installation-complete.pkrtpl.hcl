@@ -1,5 +1,7 @@
 #!/bin/bash
-# Turns the VM off. $1 is 0 if the installation succeeded.
+# Turns the VM off, whatever happens here. $1 is 0 if the installation succeeded.
+set -euo pipefail
+trap 'poweroff -f' EXIT
 say() {
   for port in /dev/ttyS0 /dev/hvc0; do
     if [ -e "$port" ]; then echo "$*" >"$port" || true; fi
@@ -15,4 +17,3 @@ $(tail -n 60 "$log")"; fi
   say "image-build: FAILED: the installer stopped"
 fi
 sync
-poweroff -f

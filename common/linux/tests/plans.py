@@ -4,7 +4,6 @@ An image's tests link this file beside them. The program is $XTASK, which
 `cargo test` sets, or the debug build.
 """
 
-import functools
 import json
 import os
 import subprocess
@@ -27,16 +26,27 @@ def run(arguments):
                           universal_newlines=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-@functools.lru_cache(maxsize=None)
-def source(target, **variables):
-    """The evaluated source of a target."""
-    arguments = ["plan", target, "--format", "json"]
+CACHE = {}  # (target, variables): source
+
+
+def load(targets, **variables):
+    """Evaluates several targets in one go."""
+    arguments = ["plan"] + list(targets) + ["--format", "json"]
     for name, value in variables.items():
         arguments += ["--var", "%s=%s" % (name, value)]
     done = run(arguments)
     if done.returncode != 0:
-        raise AssertionError("plan %s: %s" % (target, done.stderr))
-    return json.loads(done.stdout)["plans"][0]["source"]
+        raise AssertionError("plan %s: %s" % (" ".join(targets), done.stderr))
+    for plan in json.loads(done.stdout)["plans"]:
+        CACHE[plan["target"], tuple(sorted(variables.items()))] = plan["source"]
+
+
+def source(target, **variables):
+    """The evaluated source of a target."""
+    key = (target, tuple(sorted(variables.items())))
+    if key not in CACHE:
+        load([target], **variables)
+    return CACHE[key]
 
 
 def refusal(target, **variables):

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::catalog::{ArtifactKind, IMAGE_FILE, Target};
+use crate::catalog::{ArtifactKind, Family, IMAGE_FILE, Target};
 use crate::finding::{Finding, Place};
 
 /// Operating systems that may stand before the slash of a name.
@@ -33,7 +33,9 @@ pub fn check(root: &Path, dir: &Path, target: &Target) -> Vec<Finding> {
         let finding = Finding::error("MAA003", place("name"), message);
         findings.push(finding.help("name it custom/…"));
     }
-    if maas.login_user == "root" {
+    // These two have no cloud-init; our own hooks give root the keys.
+    let hooked = matches!(target.facts.family, Family::Esxi | Family::Xen);
+    if maas.login_user == "root" && !hooked {
         let message = "root is no user that cloud-init gives MAAS's keys to";
         findings.push(Finding::warning("MAA004", place("login_user"), message));
     }
