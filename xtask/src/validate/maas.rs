@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::catalog::{ArtifactKind, IMAGE_FILE, Target};
+use crate::catalog::{ArtifactKind, Family, IMAGE_FILE, Target};
 use crate::finding::{Finding, Place};
 
 /// Operating systems that may stand before the slash of a name.
@@ -33,7 +33,8 @@ pub fn check(root: &Path, dir: &Path, target: &Target) -> Vec<Finding> {
         let finding = Finding::error("MAA003", place("name"), message);
         findings.push(finding.help("name it custom/…"));
     }
-    if maas.login_user == "root" {
+    let cloud = [Family::Debian, Family::El, Family::Suse].contains(&target.facts.family);
+    if maas.login_user == "root" && cloud {
         let message = "root is no user that cloud-init gives MAAS's keys to";
         findings.push(Finding::warning("MAA004", place("login_user"), message));
     }
