@@ -9,7 +9,7 @@ Set-StrictMode -Version 2
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 
-$Media = Split-Path -Parent $MyInvocation.MyCommand.Path
+$Media = $PSScriptRoot
 $Settings = Get-Content -Raw -Path (Join-Path $Media 'settings.json') | ConvertFrom-Json
 $Cloudbase = Join-Path $env:ProgramFiles 'Cloudbase Solutions\Cloudbase-Init'
 $Sysprep = Join-Path $env:SystemRoot 'System32\Sysprep'
@@ -125,13 +125,20 @@ function Copy-Curtin {
 
 # Packages that one user has and new users would not get stop sysprep.
 function Remove-BlockingPackages {
+    # Server Core has no packages.
+    if (-not (Get-Command Get-AppxProvisionedPackage -ErrorAction SilentlyContinue)) { return }
     $provisioned = @(Get-AppxProvisionedPackage -Online | ForEach-Object { $_.DisplayName })
     $packages = Get-AppxPackage -AllUsers | Where-Object {
         -not $_.IsFramework -and $_.SignatureKind -ne 'System' -and $provisioned -notcontains $_.Name
     }
     foreach ($package in $packages) {
         Write-Step "removing $($package.Name), which sysprep refuses"
-        Remove-AppxPackage -AllUsers -Package $package.PackageFullName -ErrorAction SilentlyContinue
+        try {
+            Remove-AppxPackage -Package $package.PackageFullName
+        } catch {
+            # sysprep decides whether that matters.
+            Write-Step "it stays: $_"
+        }
     }
 }
 

@@ -106,6 +106,8 @@ pub enum Command {
     Bench(verbs::bench::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
+    /// Make a directory for an operating system, like one that is there
+    New(verbs::new::Args),
     /// Say why a rule matters
     Explain(verbs::explain::Args),
     /// Print the JSON Schema of image.toml

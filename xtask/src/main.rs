@@ -48,6 +48,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Pack(args) => verbs::pack::run(args, &context),
         Command::Matrix(args) => verbs::matrix::run(args, &context),
         Command::Media(args) => verbs::media::run(args, &context),
+        Command::New(args) => verbs::new::run(args, &context),
         Command::Plan(args) => verbs::plan::run(args, &context),
         Command::Remote(args) => verbs::remote::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),

@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod list;
 pub mod matrix;
 pub mod media;
+pub mod new;
 pub mod pack;
 pub mod plan;
 pub mod remote;

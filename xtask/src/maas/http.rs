@@ -4,6 +4,7 @@ mod text;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -45,8 +46,8 @@ pub enum Body {
     Delete,
     /// POST of fields.
     Form(Vec<(String, String)>),
-    /// PUT of bytes.
-    Bytes(Vec<u8>),
+    /// PUT of bytes; shared, so that a repetition copies nothing.
+    Bytes(Arc<Vec<u8>>),
 }
 
 /// One request.
@@ -184,7 +185,12 @@ impl Client {
         loop {
             match answer.recv_timeout(POLL) {
                 Ok(Ok(reply)) => return Ok(reply),
-                Ok(Err(why)) => return Err(failed(Kind::NoAnswer(self.key.scrub(&why)))),
+                Ok(Err(Silence { why, passes: true })) => {
+                    return Err(failed(Kind::NoAnswer(self.key.scrub(&why))));
+                }
+                Ok(Err(Silence { why, passes: false })) => {
+                    return Err(failed(Kind::Unexpected(self.key.scrub(&why))));
+                }
                 Err(RecvTimeoutError::Timeout) if self.cancel.is_set() => {
                     return Err(failed(Kind::Interrupted));
                 }
@@ -220,7 +226,7 @@ fn perform(
     authorization: &str,
     body: &Body,
     patience: Duration,
-) -> Result<Reply, String> {
+) -> Result<Reply, Silence> {
     macro_rules! ready {
         ($request:expr) => {
             $request
@@ -257,24 +263,33 @@ fn perform(
     Ok(Reply { status, retry_after, location, body })
 }
 
-fn reason(error: &ureq::Error) -> String {
+/// Why no answer came.
+struct Silence {
+    why: String,
+    /// Another attempt may help; it does not against a wrong certificate.
+    passes: bool,
+}
+
+fn reason(error: &ureq::Error) -> Silence {
     let hint = "\n  hint: is the URL right, and does a proxy variable send you elsewhere?";
-    match error {
+    let untrusted = |e: &dyn std::fmt::Display| Silence {
+        why: format!(
+            "TLS: {e}\n  hint: a MAAS with a certificate of its own needs its authority: \
+             MAAS_API_CACERT or --ca"
+        ),
+        passes: false,
+    };
+    let why = match error {
+        ureq::Error::Rustls(e) => return untrusted(e),
+        ureq::Error::Io(e) if e.to_string().contains("certificate") => return untrusted(e),
         ureq::Error::HostNotFound => format!("the host name does not resolve{hint}"),
         ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
         ureq::Error::Io(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
             format!("nothing listens there{hint}")
         }
-        ureq::Error::Rustls(e) => format!(
-            "TLS: {e}\n  hint: a MAAS with a certificate of its own needs its authority: \
-             MAAS_API_CACERT or --ca"
-        ),
-        ureq::Error::Io(e) if e.to_string().contains("certificate") => format!(
-            "TLS: {e}\n  hint: a MAAS with a certificate of its own needs its authority: \
-             MAAS_API_CACERT or --ca"
-        ),
         other => other.to_string(),
-    }
+    };
+    Silence { why, passes: true }
 }
 
 /// The authorities of a PEM file's content.

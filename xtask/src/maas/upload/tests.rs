@@ -131,11 +131,13 @@ fn one_fault_anywhere_is_survived() {
         Fault::After(502),
         Fault::After(500),
         Fault::Clock(4000),
+        Fault::Late(1),
+        Fault::Late(3),
         Fault::Twice,
     ];
     for dialect in dialect::ALL {
         for fault in &faults {
-            for number in 0..10 {
+            for number in 0..12 {
                 let bench = Bench::new(dialect);
                 bench.upload(&bench.offer(1, 1000), 1000, false).unwrap();
                 let offer = bench.offer(2, 2500);

@@ -1,0 +1,59 @@
+//! What a real Packer says, through `validate`: nothing about this tree, and
+//! the mistakes that are planted in a copy.
+//!
+//! `cargo test -p xtask --test packer -- --ignored`, with Packer 1.11 or newer
+//! and its qemu plugin on `PATH` and in `PACKER_PLUGIN_PATH`.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use xtask::catalog::{Image, Target};
+use xtask::finding::Finding;
+use xtask::repo::Repo;
+use xtask::validate::Report;
+
+fn tree() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+fn asked(root: &Path) -> Vec<Finding> {
+    let repo = Repo::find(Some(root), None, None).unwrap();
+    let catalog = repo.catalog().unwrap();
+    let images: Vec<&Image> = catalog.images.iter().collect();
+    let targets: Vec<&Target> = catalog.targets().collect();
+    let mut report = Report::default();
+    report.ask_packer(&repo, &images, &targets).unwrap();
+    assert!(report.skipped.is_empty(), "{:?}", report.skipped);
+    report.findings
+}
+
+#[test]
+#[ignore = "needs Packer 1.11 or newer with the qemu plugin"]
+fn packer_accepts_every_target() {
+    let findings = asked(&tree());
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+#[ignore = "needs Packer 1.11 or newer with the qemu plugin"]
+#[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
+fn packer_finds_what_is_planted() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["common", "rocky9", "README.md"] {
+        let status = Command::new("cp").arg("-a").arg(tree().join(name)).arg(dir.path()).status();
+        assert!(status.unwrap().success());
+    }
+    let path = dir.path().join("common/el/el.pkr.hcl");
+    let text = fs::read_to_string(&path).unwrap();
+    let start = text.find("source \"qemu\"").unwrap();
+    let spoiled = text[start..].replacen("{\n", "{\nnosuch=1\n", 1);
+    fs::write(&path, text[..start].to_owned() + &spoiled).unwrap();
+    let findings = asked(dir.path());
+    let mut ids: Vec<&str> = findings.iter().map(|f| f.id).collect();
+    ids.dedup();
+    assert_eq!(ids, ["PKR001", "PKR002"], "{findings:?}");
+    assert!(findings[0].help.as_ref().unwrap().contains("nosuch"), "{findings:?}");
+}
