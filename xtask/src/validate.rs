@@ -156,7 +156,10 @@ fn check_results(
     // What a target uses that did not evaluate or was not asked for is not known.
     if let Some(one) = resolved.first().filter(|_| resolved.len() == image.targets.len()) {
         let used: BTreeSet<PathBuf> = results.iter().flat_map(|r| r.used.iter().cloned()).collect();
-        findings.extend(files::unused(root, dir, &used));
+        // What one target leaves unused another may need.
+        if results.len() == image.targets.len() {
+            findings.extend(files::unused(root, dir, &used));
+        }
         findings.extend(native::unused_variables(root, &one.evaluated));
         findings.extend(pins::check(root, dir, &one.evaluated.packer, &one.source));
     }

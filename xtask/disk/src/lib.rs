@@ -1,7 +1,7 @@
 //! Reads disks and file systems without mounting, writes MAAS artifacts.
 //!
 //! The layers, from the bottom: a [`block::BlockRead`] is a virtual disk or a
-//! window into one, [`partition`] finds the windows, [`ext4`], [`xfs`] and
+//! window into one, [`partition`] and [`lvm`] find the windows, [`ext4`], [`xfs`] and
 //! [`fat`] read the file system inside one and offer it as a [`fs::FileSystem`].
 //!
 //! Everything here reads untrusted bytes: damaged or hostile input is an
@@ -17,6 +17,7 @@ pub mod ext4;
 pub mod fat;
 pub mod fs;
 pub mod gzip;
+pub mod lvm;
 mod metadata;
 pub mod pack;
 pub mod partition;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::volumes::Disk;
+use super::volumes::{Disk, Volume};
 use crate::fs::{self, Content, FileKind, FileSystem};
 use crate::{Error, ErrorKind, Result};
 
@@ -17,7 +17,12 @@ const MARKERS: [&str; 3] = ["curtin", "system-data/var/lib/snapd", "snaps"];
 pub(super) fn verify(disk: &Disk) -> Result<()> {
     let mut seen = Vec::new();
     for volume in disk.volumes() {
-        let Ok(device) = volume.device() else { continue };
+        let device = match (volume.device(), volume) {
+            (Ok(device), _) => device,
+            // Such as a thin one, which LVM can read.
+            (Err(_), Volume::Logical(_)) => return Ok(()),
+            (Err(_), _) => continue,
+        };
         match fs::probe(&*device)? {
             // What no kernel mounts.
             Content::Unknown | Content::Foreign("swap" | "crypto_LUKS" | "LVM2_member") => {}

@@ -122,6 +122,11 @@ fn names(spec: &str, volume: &Volume<'_>) -> bool {
             return true;
         }
     }
+    if let Volume::Logical(logical) = volume
+        && logical.is_named(spec)
+    {
+        return true;
+    }
     let (uuid, label) = (tag("UUID", "uuid/"), tag("LABEL", "label/"));
     if uuid.is_none() && label.is_none() {
         return false;

@@ -16,7 +16,7 @@ use crate::partition::Guid;
 use crate::policy::Policy;
 use crate::{Error, ErrorKind, Result};
 
-/// Which partition holds `/`.
+/// Which partition or logical volume holds `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RootSelector {
     /// The one of a root partition's type, or else the only one with `/etc`
@@ -27,6 +27,8 @@ pub enum RootSelector {
     Number(u32),
     /// The only one of this GPT partition type (GUID).
     TypeGuid(String),
+    /// The logical volume of this name, `GROUP/VOLUME`.
+    Logical(String),
 }
 
 /// GPT types of root partitions.
@@ -108,6 +110,7 @@ type Found = (String, Box<dyn FileSystem>);
 fn find_root(disk: &Disk, selector: &RootSelector) -> Result<Found> {
     match selector {
         RootSelector::Number(number) => checked(disk.by_number(*number)?),
+        RootSelector::Logical(name) => checked(disk.by_name(name)?),
         RootSelector::TypeGuid(guid) => {
             let guid = guid.to_ascii_lowercase();
             let typed = disk.of_type(|known| known.to_string() == guid);
@@ -122,7 +125,7 @@ fn find_root(disk: &Disk, selector: &RootSelector) -> Result<Found> {
 }
 
 fn find_auto(disk: &Disk) -> Result<Found> {
-    if disk.parts.is_empty() {
+    if disk.is_one_volume() {
         return match fs::open(Arc::clone(&disk.device)) {
             Ok(fs) if looks_like_root(&*fs)? || is_empty(&*fs)? => Ok(("disk".into(), fs)),
             Ok(_) => Err(refused(disk, "a file system without /etc and /usr")),
@@ -136,7 +139,7 @@ fn find_auto(disk: &Disk) -> Result<Found> {
         return checked(*volume);
     }
     let mut found = Vec::new();
-    let mut seen = Vec::new();
+    let mut seen: Vec<String> = disk.lvm_problem.iter().cloned().collect();
     for volume in disk.volumes() {
         match volume.open() {
             Ok(fs) if looks_like_root(&*fs)? => found.push((volume.place(&*fs), fs)),

@@ -1,10 +1,11 @@
-//! What may hold a file system: partitions, or the whole disk.
+//! What may hold a file system: partitions, logical volumes, or the whole disk.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::block::{self, BlockRead, Format};
 use crate::fs::{self, FileSystem};
+use crate::lvm::{self, Logical, Physical};
 use crate::partition::{self, Guid, Partition, PartitionKind};
 use crate::{Error, ErrorKind, Result};
 
@@ -12,6 +13,12 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct Disk {
     pub(crate) device: Arc<dyn BlockRead>,
     pub(crate) parts: Vec<Partition>,
+    /// Logical volumes of LVM.
+    logical: Vec<Logical>,
+    /// Names of what holds those, such as `partition 3`.
+    physical: Vec<String>,
+    /// Why LVM's metadata cannot be used.
+    pub(crate) lvm_problem: Option<String>,
 }
 
 /// Opens a disk image of the given or a detected format and reads its
@@ -22,16 +29,67 @@ pub(crate) fn open_disk(path: &Path, format: Option<Format>) -> Result<Disk> {
         None => block::open(path)?,
     };
     let table = partition::read(&*device).map_err(|error| error.within(path.display()))?;
-    Ok(Disk { device, parts: table.map(|table| table.partitions).unwrap_or_default() })
+    let parts = table.map(|table| table.partitions).unwrap_or_default();
+    let (logical, physical) = (Vec::new(), Vec::new());
+    let mut disk = Disk { device, parts, logical, physical, lvm_problem: None };
+    disk.find_logical();
+    Ok(disk)
 }
 
 impl Disk {
-    /// Everything that may hold a file system.
-    pub(crate) fn volumes(&self) -> Vec<Volume<'_>> {
+    /// Reads LVM's metadata. What is damaged stays what it looks like from
+    /// outside: a partition that cannot be read.
+    fn find_logical(&mut self) {
+        let (mut names, mut opened, mut problem) = (Vec::new(), Vec::new(), None);
+        for volume in self.outer() {
+            let Ok(device) = volume.device() else { continue };
+            match Physical::open(device) {
+                Ok(physical) => {
+                    names.push(volume.name());
+                    opened.push(physical);
+                }
+                Err(error) if error.kind() == ErrorKind::NotThisFormat => {}
+                Err(error) => problem = Some(error.within(volume.name()).to_string()),
+            }
+        }
+        match lvm::logical_volumes(&opened) {
+            Ok(logical) => (self.logical, self.physical) = (logical, names),
+            Err(error) => problem = Some(error.to_string()),
+        }
+        self.lvm_problem = problem;
+    }
+
+    /// Whether the disk has neither partitions nor logical volumes.
+    pub(crate) fn is_one_volume(&self) -> bool {
+        self.parts.is_empty() && self.physical.is_empty()
+    }
+
+    /// The logical volume `GROUP/VOLUME`.
+    pub(crate) fn by_name(&self, name: &str) -> Result<Volume<'_>> {
+        let full = |volume: &Logical| format!("{}/{}", volume.group, volume.name);
+        let found = self.logical.iter().find(|volume| full(volume) == name);
+        found.map(Volume::Logical).ok_or_else(|| {
+            let known: Vec<String> = self.logical.iter().map(full).collect();
+            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+            let reason = format!("there is none; the disk has {known}");
+            Error::new(ErrorKind::Usage, format!("logical volume {name}"), reason)
+        })
+    }
+
+    /// The partitions, or the whole disk if it has none.
+    fn outer(&self) -> Vec<Volume<'_>> {
         if self.parts.is_empty() {
             return vec![Volume::Disk(&self.device)];
         }
         self.parts.iter().map(|part| Volume::Partition(&self.device, part)).collect()
+    }
+
+    /// Everything that may hold a file system.
+    pub(crate) fn volumes(&self) -> Vec<Volume<'_>> {
+        let mut all = self.outer();
+        all.retain(|volume| !self.physical.contains(&volume.name()));
+        all.extend(self.logical.iter().map(Volume::Logical));
+        all
     }
 
     /// The partition of this number.
@@ -61,6 +119,8 @@ pub(crate) enum Volume<'a> {
     Disk(&'a Arc<dyn BlockRead>),
     /// A partition of the disk.
     Partition(&'a Arc<dyn BlockRead>, &'a Partition),
+    /// A logical volume.
+    Logical(&'a Logical),
 }
 
 impl Volume<'_> {
@@ -69,6 +129,7 @@ impl Volume<'_> {
         match self {
             Self::Disk(_) => "disk".into(),
             Self::Partition(_, part) => format!("partition {}", part.number),
+            Self::Logical(volume) => format!("logical volume {}/{}", volume.group, volume.name),
         }
     }
 
@@ -81,7 +142,7 @@ impl Volume<'_> {
     pub(crate) fn partition(&self) -> Option<&Partition> {
         match self {
             Self::Partition(_, part) => Some(part),
-            Self::Disk(_) => None,
+            Self::Disk(_) | Self::Logical(_) => None,
         }
     }
 
@@ -90,6 +151,10 @@ impl Volume<'_> {
         match self {
             Self::Disk(disk) => Ok(Arc::clone(disk)),
             Self::Partition(disk, part) => Ok(Arc::new(part.open(disk)?)),
+            Self::Logical(volume) => match &volume.device {
+                Ok(device) => Ok(Arc::clone(device)),
+                Err(error) => Err(Error::new(error.kind(), self.name(), error.to_string())),
+            },
         }
     }
 
