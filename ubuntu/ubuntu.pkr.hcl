@@ -188,13 +188,15 @@ locals {
   # The serial console is what a failed installation is judged by.
   consoles = { amd64 = "ttyS0,115200", arm64 = "ttyAMA0" }
 
+  arguments = compact(["autoinstall", "console=tty0", "console=${local.consoles[var.architecture]}", var.boot_append, "---"])
+
   # In GRUB's editor: the linux line is the fourth of the first entry, and ends
   # in ` ---`, which parts the installer's arguments from the installed system's.
   # Four backspaces remove it, so that ours are the installer's.
   boot_command = [
     "e<wait><down><down><down><end>",
     "<bs><bs><bs><bs>",
-    " autoinstall console=tty0 console=${local.consoles[var.architecture]} ${var.boot_append} ---",
+    " ${join(" ", local.arguments)}",
     "<f10>",
   ]
 

@@ -56,3 +56,4 @@ grub2-mkconfig -o /boot/grub2/grub.cfg
 say "Deploy hook"
 install -d -m 755 /curtin
 install -m 755 "$BUILD/curtin-hooks" /curtin/curtin-hooks
+install -m 644 "$BUILD/hooklib.py" /curtin/hooklib.py

@@ -42,6 +42,20 @@ def find_disk(serial):
     raise RuntimeError(f"no disk with serial `{serial}`; the kernel sees {seen}")
 
 
+def release_group(name):
+    """Let go of a volume group if nothing holds it any more.
+
+    A hook's lazy unmount may hold it for a moment longer. curtin leaves groups
+    active; what matters is that the file systems are unmounted and synced.
+    """
+    for _ in range(5):
+        subprocess.run(["udevadm", "settle"], check=False)
+        if subprocess.run(["vgchange", "--activate", "n", name], check=False).returncode == 0:
+            return
+        time.sleep(2)
+    print(f"volume group {name} stays active until the machine is off", flush=True)
+
+
 class Storage:
     """Devices by the id that the configuration gives them."""
 
@@ -135,5 +149,5 @@ class Storage:
             run("umount", "--recursive", place)
         for item in self.items.values():
             if item["type"] == "lvm_volgroup":
-                run("vgchange", "--activate", "n", item["name"])
+                release_group(item["name"])
         run("sync")

@@ -153,8 +153,8 @@ fn check_results(
         let known: Vec<&Finding> = results.iter().flat_map(|r| &r.findings).collect();
         findings.extend(native::alone(root, dir, template, &known));
     }
-    // What a target uses that did not evaluate is not known.
-    if let Some(one) = resolved.first().filter(|_| resolved.len() == results.len()) {
+    // What a target uses that did not evaluate or was not asked for is not known.
+    if let Some(one) = resolved.first().filter(|_| resolved.len() == image.targets.len()) {
         let used: BTreeSet<PathBuf> = results.iter().flat_map(|r| r.used.iter().cloned()).collect();
         // What one target leaves unused another may need.
         if results.len() == image.targets.len() {

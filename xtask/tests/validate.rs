@@ -314,7 +314,7 @@ const ALSO: &[(&str, &[&str])] = &[
     ("FW001", &["VAR001"]),
     ("ACC001", &["VAR001"]),
     // A text that cannot be evaluated any more.
-    ("TXT001", &["EXT002"]),
+    ("TXT001", &[]),
 ];
 
 fn others_allowed(rule: &str) -> &'static [&'static str] {

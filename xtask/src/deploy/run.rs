@@ -164,6 +164,7 @@ impl<'a> Run<'a> {
             ("python3-module-debian", "python3-debian"),
             ("python3-module-pyudev", "python3-pyudev"),
             ("python3-module-attr", "python3-attr"),
+            ("python3-module-packaging", "python3-packaging"),
         ];
         let lvm = [("vgcreate", "lvm2")];
         let mut needs: BTreeMap<&str, &str> = BTreeMap::new();

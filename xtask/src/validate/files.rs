@@ -129,6 +129,10 @@ pub fn runnable(root: &Path, dir: &Path) -> Vec<Finding> {
 /// RUN002: a shell script that goes on after an error. Sourced files set it for
 /// whoever sources them.
 fn check_errors(root: &Path, path: &Path) -> Option<Finding> {
+    // What a template becomes runs in an installer, where giving up is no help.
+    if path.to_string_lossy().ends_with(".pkrtpl.hcl") {
+        return None;
+    }
     let text = fs::read_to_string(path).ok()?;
     let first = text.lines().next().filter(|line| line.starts_with("#!"))?;
     let shell = first.ends_with("/sh") || first.ends_with("/bash") || first.contains("env bash");
@@ -138,7 +142,8 @@ fn check_errors(root: &Path, path: &Path) -> Option<Finding> {
             || line.starts_with(". ")
             || line.starts_with("source ")
     });
-    if !shell || stops || first.contains("sh -e") {
+    let commands = text.lines().filter(|l| !(l.trim().is_empty() || l.starts_with('#'))).count();
+    if !shell || stops || commands < 2 || first.contains("sh -e") {
         return None;
     }
     let shown = path.strip_prefix(root).unwrap_or(path);

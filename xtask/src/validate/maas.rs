@@ -33,9 +33,8 @@ pub fn check(root: &Path, dir: &Path, target: &Target) -> Vec<Finding> {
         let finding = Finding::error("MAA003", place("name"), message);
         findings.push(finding.help("name it custom/…"));
     }
-    // These two have no cloud-init; our own hooks give root the keys.
-    let hooked = matches!(target.facts.family, Family::Esxi | Family::Xen);
-    if maas.login_user == "root" && !hooked {
+    let cloud = [Family::Debian, Family::El, Family::Suse].contains(&target.facts.family);
+    if maas.login_user == "root" && cloud {
         let message = "root is no user that cloud-init gives MAAS's keys to";
         findings.push(Finding::warning("MAA004", place("login_user"), message));
     }

@@ -1,1 +1,0 @@
-../../common/linux/tests/harness.py
