@@ -2,7 +2,7 @@
 # CentOS 6: kickstart, rendered by templatefile.
 install
 cmdline
-url --url=${install_url}%{ if proxy != "" } --proxy=${proxy}%{ endif }
+url --url="${install_url}"%{ if proxy != "" } --proxy="${proxy}"%{ endif }
 %{ for name, url in repositories ~}
 repo --name="${name}" --baseurl="${url}"%{ if proxy != "" } --proxy="${proxy}"%{ endif }
 %{ endfor ~}

@@ -2,6 +2,8 @@
 
 pub mod board;
 pub mod engine;
+pub mod html;
+pub mod ledger;
 pub mod lock;
 pub mod manifest;
 pub mod many;

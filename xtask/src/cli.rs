@@ -84,6 +84,8 @@ pub enum Command {
     Plan(verbs::plan::Args),
     /// Find mistakes before a build does
     Validate(verbs::validate::Args),
+    /// Write templates in the layout of `packer fmt`
+    Fmt(verbs::fmt::Args),
     /// Build targets: media, VM, pack, check
     Build(verbs::build::Args),
     /// Log in to the VM of a failed build
@@ -96,8 +98,16 @@ pub enum Command {
     Inspect(verbs::inspect::Args),
     /// Make an artifact of a disk
     Pack(verbs::pack::Args),
+    /// Upload artifacts to MAAS, safely
+    Upload(verbs::upload::Args),
+    /// Look after uploaded images: list, show, delete, prune, promote, roll back, try
+    Remote(verbs::remote::Args),
+    /// Measure parts of xtask
+    Bench(verbs::bench::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
+    /// Make a directory for an operating system, like one that is there
+    New(verbs::new::Args),
     /// Say why a rule matters
     Explain(verbs::explain::Args),
     /// Print the JSON Schema of image.toml

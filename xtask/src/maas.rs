@@ -6,6 +6,9 @@
 //! 3.5.13, 3.6.5, 3.7.3 and 3.8.0b6.
 
 pub mod api;
+pub mod artifact;
+pub mod bench;
+pub mod connect;
 pub mod credentials;
 pub mod error;
 pub mod filetype;
@@ -13,6 +16,7 @@ pub mod http;
 pub mod model;
 pub mod oauth;
 pub mod offer;
+pub mod progress;
 pub mod resource;
 pub mod secret;
 pub mod sqlite;

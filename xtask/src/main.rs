@@ -34,6 +34,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let context = Context { repo, verbose: global.verbose };
     xtask::cmd::trace(context.verbose > 0);
     match &cli.command {
+        Command::Bench(args) => verbs::bench::run(args, &context),
         Command::Build(args) => verbs::build::run(args, &context),
         Command::Clean(args) => verbs::clean::run(args, &context),
         Command::Completions(args) => verbs::completions::run(args, &mut Cli::command()),
@@ -41,16 +42,20 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Docs(args) => verbs::docs::run(args, &context),
         Command::Doctor(args) => verbs::doctor::run(args, &context),
         Command::Explain(args) => verbs::explain::run(args, &context),
+        Command::Fmt(args) => verbs::fmt::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
         Command::Inspect(args) => verbs::inspect::run(args, &context),
         Command::Pack(args) => verbs::pack::run(args, &context),
         Command::Matrix(args) => verbs::matrix::run(args, &context),
         Command::Media(args) => verbs::media::run(args, &context),
+        Command::New(args) => verbs::new::run(args, &context),
         Command::Plan(args) => verbs::plan::run(args, &context),
+        Command::Remote(args) => verbs::remote::run(args, &context),
         Command::Schema(args) => verbs::schema::run(args, &context),
         Command::Setup(args) => verbs::setup::run(args, &context),
         Command::Ssh(args) => verbs::ssh::run(args, &context),
         Command::Test(args) => verbs::test::run(args, &context),
+        Command::Upload(args) => verbs::upload::run(args, &context),
         Command::Validate(args) => verbs::validate::run(args, &context),
     }
 }

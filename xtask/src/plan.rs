@@ -132,6 +132,12 @@ impl Resolver {
         Ok(())
     }
 
+    /// The template of `target`, if it is loaded.
+    #[must_use]
+    pub fn template(&self, target: &Target) -> Option<&Template> {
+        self.templates.get(&self.dir(target))
+    }
+
     /// Resolves a target whose template is loaded. `place` binds it to this
     /// host and build; without one the result is what the fingerprint is made
     /// of, the same everywhere.

@@ -71,6 +71,152 @@ pub const RULES: &[Rule] = &[
         "an unknown one would be an error when the build starts; `--engine packer` is the way out",
     ),
     rule(
+        "SRC003",
+        "the qemu plugin knows every argument of a source",
+        "Packer stops at an unknown argument, on the host of whoever builds; the names are the plugin's own list",
+    ),
+    rule(
+        "SRC004",
+        "Packer knows every provisioner and post-processor, and each of their arguments",
+        "Packer stops at an unknown one; that may be after the media were fetched",
+    ),
+    rule(
+        "PLG001",
+        "a template requires the plugins it uses",
+        "Packer 1.10 and later bring none: hashicorp/packer#12830",
+    ),
+    rule(
+        "PLG002",
+        "the pin of the qemu plugin can be met and leaves out 1.1.2",
+        "1.1.2 stops a VM without communicator at once, and an empty image comes out green: hashicorp/packer-plugin-qemu#197",
+    ),
+    rule(
+        "PLG003",
+        "a template says which Packer it needs",
+        "distributions ship 1.6.6, which fails on these templates with messages about something else",
+    ),
+    rule(
+        "MED001",
+        "downloads are checked",
+        "a truncated or replaced medium is noticed an hour later, or never",
+    ),
+    rule(
+        "MED002",
+        "media are fetched by https",
+        "medium and checksum by plain http can both be replaced on the way",
+    ),
+    rule(
+        "VNC001",
+        "a VM's screen is not open to the network",
+        "whoever can reach it has the keyboard of a machine that installs as root",
+    ),
+    rule(
+        "SEC001",
+        "no password is the same for every build",
+        "a password in a public template is known to everybody; if it stays in the image, every machine has it",
+    ),
+    rule(
+        "NET001",
+        "no port is fixed",
+        "two builds on one host take it from each other: hashicorp/packer#4520",
+    ),
+    rule(
+        "OUT001",
+        "every target has an output directory of its own",
+        "builds of two targets delete or overwrite each other's disks: hashicorp/packer#4863",
+    ),
+    rule(
+        "FW001",
+        "firmware is no literal path",
+        "its place and name differ between distributions and their releases: canonical/packer-maas#276",
+    ),
+    rule(
+        "ACC001",
+        "a build starts on a host without KVM",
+        "with KVM written into the template QEMU exits at once, in a container or nested VM: canonical/packer-maas#56",
+    ),
+    rule(
+        "QMU001",
+        "qemuargs only add",
+        "a switch named there replaces all of the plugin's own, among them disk, medium and firmware",
+    ),
+    rule(
+        "PTH001",
+        "files are read by abspath(path.root)",
+        "called from another directory Packer joins path.root twice and does not find the file",
+    ),
+    rule(
+        "VAR003",
+        "the template evaluates with its defaults alone",
+        "`packer build .` without -var is how people start; a default may be no key of the map it indexes",
+    ),
+    rule(
+        "VAR004",
+        "every variable has a type and a description",
+        "without a type \"false\" is a text and true; without a description nobody knows the knob",
+    ),
+    rule(
+        "MAA001",
+        "MAAS accepts the name",
+        "the upload is refused, or answered by an error 500, after the build: canonical/packer-maas#49",
+    ),
+    rule(
+        "MAA002",
+        "MAAS accepts the base image",
+        "only ubuntu, centos, rhel and ol can be an ephemeral system, and only for custom images",
+    ),
+    rule(
+        "MAA003",
+        "MAAS deploys this kind of artifact under this name",
+        "it stores a disk under suse/ or ubuntu/ and then finds no image to deploy",
+    ),
+    rule(
+        "MAA004",
+        "the login user is no root",
+        "cloud-init puts MAAS's keys into the default user's home, and root's login is closed",
+    ),
+    rule(
+        "DOC001",
+        "generated parts of READMEs are up to date",
+        "the tables are what people choose images by",
+    ),
+    rule(
+        "DOC002",
+        "every image has a README with the same headings",
+        "people look for the same thing in the same place: which medium, which login, which knobs",
+    ),
+    rule(
+        "DOC003",
+        "the README's knobs are the template's variables",
+        "a knob that is not listed is not found; one that is gone is an error in Packer",
+    ),
+    rule(
+        "DOC004",
+        "the README's upload line names a target's name in MAAS",
+        "a pasted command with another name replaces nothing, or the wrong image: canonical/packer-maas#304",
+    ),
+    rule(
+        "DUP001",
+        "the same text does not stand in two images",
+        "a fix in one copy is missing in the other for years: canonical/packer-maas#150, #189, #361",
+    ),
+    rule(
+        "FMT001",
+        "templates are in the layout of `packer fmt`",
+        "one layout keeps differences to what was meant; `packer fmt -check` in CI fails otherwise",
+    ),
+    rule(
+        "TXT001",
+        "scripts and templates are readable text",
+        "CR LF in an interpreter line is a file not found, NUL bytes end a script early",
+    ),
+    rule("TXT002", "lines are short enough to be read", "what no review reads may say anything"),
+    rule(
+        "RUN002",
+        "shell scripts stop at the first error",
+        "a failed command in the middle makes a green build of a broken image",
+    ),
+    rule(
         "VAR001",
         "every declared variable is used",
         "a knob that does nothing wastes the afternoon of whoever turns it",

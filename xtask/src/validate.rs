@@ -1,22 +1,30 @@
 //! Every check that needs no build, on every target, in one process.
 
+pub mod copies;
 pub mod documents;
 pub mod external;
 pub mod files;
+pub mod foreign;
 pub mod links;
+pub mod maas;
+pub mod native;
+pub mod options;
 pub mod packer;
+pub mod pins;
+pub mod readme;
+pub mod source;
+pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use packer_hcl::evaluated::ReferenceKind;
+use packer_hcl::template::Template;
 use rayon::prelude::*;
 
 use crate::catalog::{Image, Target};
-use crate::engine::decode;
 use crate::finding::{Finding, Severity};
 use crate::host::packer::Packer;
-use crate::plan::{Options, Resolved, Resolver, diagnose};
+use crate::plan::{Options, Resolved, Resolver};
 use crate::repo::Repo;
 use documents::Documents;
 
@@ -56,6 +64,8 @@ pub fn validate(repo: &Repo, images: &[&Image], targets: &[&Target], options: &O
         findings.extend(more);
         documents.merge(own);
     }
+    findings.extend(copies::check(&repo.root, images));
+    findings.extend(native::shared(&repo.root));
     let outside = external::check(&documents.0, &repo.out.join(".cache/validators"));
     findings.extend(outside.findings);
     Report { findings: merged(findings), targets: targets.len(), skipped: outside.skipped }
@@ -92,8 +102,20 @@ fn check_image(
     targets: &[&Target],
     options: &Options,
 ) -> (Vec<Finding>, Documents) {
+    let (mut findings, documents) = check_directory(repo, image, targets, options);
+    findings.retain(|finding| !native::is_allowed(image, finding));
+    (findings, documents)
+}
+
+fn check_directory(
+    repo: &Repo,
+    image: &Image,
+    targets: &[&Target],
+    options: &Options,
+) -> (Vec<Finding>, Documents) {
     let mut findings = links::check(&repo.root, &image.dir);
     findings.extend(files::runnable(&repo.root, &image.dir));
+    findings.extend(text::files(&repo.root, &image.dir));
     let mut documents = Documents::default();
     let mut resolver = Resolver::new(&repo.root, &repo.out);
     let Some(first) = targets.first() else { return (findings, documents) };
@@ -101,21 +123,47 @@ fn check_image(
         findings.extend(more);
         return (findings, documents);
     }
+    let template = resolver.template(first);
+    if let Some(template) = template {
+        findings.extend(text::template(&repo.root, template));
+        let variables = template.declared_variables();
+        findings.extend(readme::check(&repo.root, image, targets, &variables));
+    }
     let results: Vec<TargetResult> =
         targets.par_iter().map(|target| check_target(repo, &resolver, target, options)).collect();
-    let evaluated = results.iter().all(|r| r.resolved.is_some());
-    let used: BTreeSet<PathBuf> = results.iter().flat_map(|r| r.used.iter().cloned()).collect();
-    if evaluated {
-        findings.extend(files::unused(&repo.root, &image.dir, &used));
-        if let Some(resolved) = results.iter().find_map(|r| r.resolved.as_ref()) {
-            findings.extend(unused_variables(repo, resolved));
-        }
-    }
+    findings.extend(check_results(repo, image, template, &results));
     for (target, result) in targets.iter().zip(&results) {
         documents.add(&repo.root, target, result.resolved.as_ref(), &result.used);
     }
     findings.extend(results.into_iter().flat_map(|r| r.findings));
     (findings, documents)
+}
+
+/// What the targets of one image say together.
+fn check_results(
+    repo: &Repo,
+    image: &Image,
+    template: Option<&Template>,
+    results: &[TargetResult],
+) -> Vec<Finding> {
+    let (root, dir) = (&repo.root, &image.dir);
+    let resolved: Vec<&Resolved> = results.iter().filter_map(|r| r.resolved.as_ref()).collect();
+    let mut findings = native::same_outputs(root, dir, &resolved);
+    if let Some(template) = template {
+        let known: Vec<&Finding> = results.iter().flat_map(|r| &r.findings).collect();
+        findings.extend(native::alone(root, dir, template, &known));
+    }
+    // What a target uses that did not evaluate is not known.
+    if let Some(one) = resolved.first().filter(|_| resolved.len() == results.len()) {
+        let used: BTreeSet<PathBuf> = results.iter().flat_map(|r| r.used.iter().cloned()).collect();
+        // What one target leaves unused another may need.
+        if results.len() == image.targets.len() {
+            findings.extend(files::unused(root, dir, &used));
+        }
+        findings.extend(native::unused_variables(root, &one.evaluated));
+        findings.extend(pins::check(root, dir, &one.evaluated.packer, &one.source));
+    }
+    findings
 }
 
 #[derive(Default)]
@@ -133,16 +181,21 @@ fn check_target(
 ) -> TargetResult {
     let dir = resolver.dir(target);
     let mut result = TargetResult::default();
+    result.findings.extend(maas::check(&repo.root, &dir, target));
+    let declared = resolver.template(target).map(Template::declared_variables);
+    let undeclared = native::undeclared(&repo.root, &dir, target, &declared.unwrap_or_default());
     match resolver.resolve(target, options, None) {
-        Err(findings) => result.findings = findings,
+        // Every error would be about the variable that is not there.
+        _ if !undeclared.is_empty() => result.findings.extend(undeclared),
+        Err(findings) => result.findings.extend(findings),
         Ok(resolved) => {
-            let named = files::named(&resolved, &dir);
+            let named = files::named(&resolved.source, &dir);
             result.findings.extend(resolved.warnings.clone());
             result.findings.extend(files::missing(&repo.root, &named));
-            if let Err(diagnostics) = decode::job(&resolved.source) {
-                let found = diagnose::findings(&repo.root, &diagnostics);
-                result.findings.extend(found.into_iter().map(|f| Finding { id: "SRC002", ..f }));
-            }
+            let media = Some(target.facts.media.kind);
+            let judged = native::judge(&repo.root, &resolved.source, &resolved.evaluated, media);
+            result.findings.extend(native::engine(&repo.root, &resolved.source, &judged));
+            result.findings.extend(judged);
             result.used = named.into_iter().map(|(path, _)| path).collect();
             result.used.extend(resolved.evaluated.files_read.iter().cloned());
             result.resolved = Some(resolved);
@@ -152,28 +205,6 @@ fn check_target(
         finding.targets = vec![target.id.clone()];
     }
     result
-}
-
-/// VAR001. References are of the text, so one target speaks for all.
-fn unused_variables(repo: &Repo, resolved: &Resolved) -> Vec<Finding> {
-    let used: BTreeSet<&str> = resolved
-        .evaluated
-        .references
-        .iter()
-        .filter(|r| r.kind == ReferenceKind::Variable)
-        .map(|r| r.name.as_str())
-        .collect();
-    resolved
-        .evaluated
-        .variables
-        .values()
-        .filter(|v| !used.contains(v.name.as_str()))
-        .map(|v| {
-            let place = diagnose::span(&repo.root, &v.span);
-            Finding::warning("VAR001", place, format!("variable `{}` is never used", v.name))
-                .help("use it or remove it")
-        })
-        .collect()
 }
 
 /// The same finding for several targets becomes one that names them all.

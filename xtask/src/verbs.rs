@@ -1,5 +1,6 @@
 //! One file per verb: its arguments and `run`. What they share is here.
 
+pub mod bench;
 pub mod build;
 pub mod clean;
 pub mod completions;
@@ -7,16 +8,20 @@ pub mod deploy_test;
 pub mod docs;
 pub mod doctor;
 pub mod explain;
+pub mod fmt;
 pub mod inspect;
 pub mod list;
 pub mod matrix;
 pub mod media;
+pub mod new;
 pub mod pack;
 pub mod plan;
+pub mod remote;
 pub mod schema;
 pub mod setup;
 pub mod ssh;
 pub mod test;
+pub mod upload;
 pub mod validate;
 
 use std::io::Write as _;

@@ -1,85 +1,59 @@
-//! Real Packer accepts every image that an installer makes, offline: a server
-//! of synthetic checksum lists stands in for the vendors' (`media_base`).
+//! What a real Packer says, through `validate`: nothing about this tree, and
+//! the mistakes that are planted in a copy.
 //!
-//! `cargo test -p xtask --test packer -- --ignored`, with `packer` 1.11 or newer
-//! on `PATH` and its qemu plugin in `PACKER_PLUGIN_PATH`.
+//! `cargo test -p xtask --test packer -- --ignored`, with Packer 1.11 or newer
+//! and its qemu plugin on `PATH` and in `PACKER_PLUGIN_PATH`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use xtask::catalog::{Catalog, Image, MediaKind};
-use xtask::plan::{Options, Resolver};
+use xtask::catalog::{Image, Target};
+use xtask::finding::Finding;
+use xtask::repo::Repo;
+use xtask::validate::Report;
 
-fn root() -> PathBuf {
+fn tree() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// File names of all media, as a checksum list: synthetic, the hashes are zeros.
-fn checksums(catalog: &Catalog) -> String {
-    let root = root();
-    let mut list = String::new();
-    for target in catalog.targets() {
-        let mut resolver = Resolver::new(&root, &root.join("out"));
-        resolver.load(target).unwrap();
-        let Ok(resolved) = resolver.resolve(target, &Options::default(), None) else { continue };
-        let name = resolved.plan.media.url.rsplit('/').next().unwrap_or_default().to_owned();
-        list.push_str(&format!("{}  {name}\n", "0".repeat(64)));
-    }
-    list
-}
-
-/// Answers every request with `body`, for as long as the test runs.
-fn serve(body: String) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            let head = lines.next().and_then(Result::ok).unwrap_or_default();
-            for line in lines.map_while(Result::ok) {
-                if line.is_empty() {
-                    break;
-                }
-            }
-            let content = if head.starts_with("HEAD") { "" } else { body.as_str() };
-            let length = body.len();
-            let _sent = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{content}"
-            );
-        }
-    });
-    port
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
-fn packer(image: &Image, args: &[&str]) -> String {
-    let mut command = Command::new("packer");
-    command.current_dir(&image.dir).args(args).arg(".").env("CHECKPOINT_DISABLE", "1");
-    let out = command.output().unwrap();
-    let said =
-        String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "{}: packer {args:?}: {said}", image.name);
-    said
+fn asked(root: &Path) -> Vec<Finding> {
+    let repo = Repo::find(Some(root), None, None).unwrap();
+    let catalog = repo.catalog().unwrap();
+    let images: Vec<&Image> = catalog.images.iter().collect();
+    let targets: Vec<&Target> = catalog.targets().collect();
+    let mut report = Report::default();
+    report.ask_packer(&repo, &images, &targets).unwrap();
+    assert!(report.skipped.is_empty(), "{:?}", report.skipped);
+    report.findings
 }
 
 #[test]
 #[ignore = "needs Packer 1.11 or newer with the qemu plugin"]
-fn packer_accepts_every_installed_image() {
-    let catalog = Catalog::load(&root()).unwrap();
-    let images: Vec<&Image> =
-        catalog.images.iter().filter(|i| i.dir.join("installer.pkr.hcl").exists()).collect();
-    assert!(images.len() >= 20, "{} images", images.len());
-    let base = format!("media_base=http://127.0.0.1:{}", serve(checksums(&catalog)));
-    for image in images {
-        let media = &image.targets[0].facts.media;
-        let own = format!("{}=/dev/null", media.variable.as_deref().unwrap_or_default());
-        let var = if media.kind == MediaKind::User { &own } else { &base };
-        packer(image, &["validate", "-var", var]);
-        packer(image, &["fmt", "-check"]);
+fn packer_accepts_every_target() {
+    let findings = asked(&tree());
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+#[ignore = "needs Packer 1.11 or newer with the qemu plugin"]
+#[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
+fn packer_finds_what_is_planted() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["common", "rocky9", "README.md"] {
+        let status = Command::new("cp").arg("-a").arg(tree().join(name)).arg(dir.path()).status();
+        assert!(status.unwrap().success());
     }
+    let path = dir.path().join("common/el/el.pkr.hcl");
+    let text = fs::read_to_string(&path).unwrap();
+    let start = text.find("source \"qemu\"").unwrap();
+    let spoiled = text[start..].replacen("{\n", "{\nnosuch=1\n", 1);
+    fs::write(&path, text[..start].to_owned() + &spoiled).unwrap();
+    let findings = asked(dir.path());
+    let mut ids: Vec<&str> = findings.iter().map(|f| f.id).collect();
+    ids.dedup();
+    assert_eq!(ids, ["PKR001", "PKR002"], "{findings:?}");
+    assert!(findings[0].help.as_ref().unwrap().contains("nosuch"), "{findings:?}");
 }

@@ -1,5 +1,6 @@
 //! Virtual disks as random-access bytes with a map of their holes.
 
+mod concat;
 mod open;
 mod qcow2;
 mod raw;
@@ -7,6 +8,7 @@ mod window;
 
 use std::sync::Arc;
 
+pub use self::concat::Concat;
 pub use self::open::{Format, detect, open, open_as};
 pub use self::qcow2::Qcow2;
 pub use self::raw::Raw;

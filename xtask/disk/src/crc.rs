@@ -49,6 +49,13 @@ pub(crate) fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
     update(&CASTAGNOLI, crc, bytes)
 }
 
+/// CRC-32 as LVM stores it: its own initial value, nothing inverted.
+pub(crate) fn crc32_lvm(bytes: &[u8]) -> u32 {
+    /// INITIAL_CRC of lib/misc/crc.h.
+    const INITIAL: u32 = 0xf597_a6cf;
+    update(&IEEE, INITIAL, bytes)
+}
+
 /// CRC-32 as GPT stores it: initial value and result inverted.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !update(&IEEE, u32::MAX, bytes)

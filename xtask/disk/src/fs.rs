@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::block::BlockRead;
 use crate::bytes::clip;
 use crate::ext4::Ext4;
+use crate::fat::Fat;
+use crate::xfs::Xfs;
 use crate::{Error, ErrorKind, Result};
 
 /// Number of an inode: the identity that hard links share.
@@ -136,13 +138,49 @@ pub trait FileSystem: Send + Sync {
     fn kind_name(&self) -> &'static str;
 }
 
+/// The inode at `path`, names joined by `/`, below the root. Symbolic links are
+/// not followed; `None` if there is nothing.
+pub(crate) fn lookup(fs: &dyn FileSystem, path: &str) -> Result<Option<NodeId>> {
+    let mut node = fs.root();
+    for name in path.split('/') {
+        if fs.metadata(node)?.kind != FileKind::Directory {
+            return Ok(None);
+        }
+        let entries = fs.read_dir(node)?;
+        match entries.iter().find(|entry| entry.name == name.as_bytes()) {
+            Some(entry) => node = entry.node,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(node))
+}
+
+/// Sorts by name and fails at `place` if a name occurs twice, which would let
+/// an archive write through a symbolic link that it has just created.
+pub(crate) fn refuse_duplicates(place: &str, mut found: Vec<DirEntry>) -> Result<Vec<DirEntry>> {
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let twice = found.windows(2).find_map(|pair| match pair {
+        [a, b] if a.name == b.name => Some(String::from_utf8_lossy(&a.name)),
+        _ => None,
+    });
+    if let Some(name) = twice {
+        return Err(Error::damaged(place, format!("the directory has the name {name:?} twice")));
+    }
+    found.sort_by_key(|entry| entry.node);
+    Ok(found)
+}
+
 /// What is on a disk or partition, by the magic numbers that `blkid` goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// ext2, ext3 or ext4: [`open`] reads it.
     Ext,
+    /// FAT12, FAT16 or FAT32: [`open`] reads it.
+    Fat,
+    /// XFS: [`open`] reads version 5.
+    Xfs,
     /// Something known that is not read here, by its name in `/etc/fstab` or
-    /// of `blkid` (`xfs`, `vfat`, `swap`, `LVM2_member`).
+    /// of `blkid` (`btrfs`, `swap`, `LVM2_member`).
     Foreign(&'static str),
     /// Nothing known.
     Unknown,
@@ -177,6 +215,8 @@ pub fn probe(disk: &dyn BlockRead) -> Result<Content> {
         // mke2fs keeps the first 1024 bytes, so a boot sector may be left
         // there; it clears what is beyond.
         _ if has(0x438, &[0x53, 0xef]) => Content::Ext,
+        Some(("vfat", ..)) => Content::Fat,
+        Some(("xfs", ..)) => Content::Xfs,
         Some((name, ..)) => Content::Foreign(name),
         None => Content::Unknown,
     })
@@ -189,8 +229,10 @@ pub fn probe(disk: &dyn BlockRead) -> Result<Content> {
 pub fn open(disk: Arc<dyn BlockRead>) -> Result<Box<dyn FileSystem>> {
     match probe(&*disk)? {
         Content::Ext => Ok(Box::new(Ext4::open(disk)?)),
+        Content::Fat => Ok(Box::new(Fat::open(disk)?)),
+        Content::Xfs => Ok(Box::new(Xfs::open(disk)?)),
         Content::Foreign(name) => {
-            let reason = format!("`{name}` is not read, only ext2, ext3 and ext4 are");
+            let reason = format!("`{name}` is not read, only ext2, ext3, ext4, XFS and FAT are");
             Err(Error::unsupported("file system", reason))
         }
         Content::Unknown => {

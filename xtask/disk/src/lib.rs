@@ -1,8 +1,8 @@
 //! Reads disks and file systems without mounting, writes MAAS artifacts.
 //!
 //! The layers, from the bottom: a [`block::BlockRead`] is a virtual disk or a
-//! window into one, [`partition`] finds the windows, [`ext4`] reads the file
-//! system inside one and offers it as a [`fs::FileSystem`].
+//! window into one, [`partition`] and [`lvm`] find the windows, [`ext4`], [`xfs`] and
+//! [`fat`] read the file system inside one and offer it as a [`fs::FileSystem`].
 //!
 //! Everything here reads untrusted bytes: damaged or hostile input is an
 //! [`Error`], never a panic, a hang or an allocation sized by the input.
@@ -14,11 +14,16 @@ mod cache;
 mod crc;
 mod error;
 pub mod ext4;
+pub mod fat;
 pub mod fs;
 pub mod gzip;
+pub mod lvm;
+mod metadata;
 pub mod pack;
 pub mod partition;
 pub mod policy;
+mod runs;
 pub mod tar;
+pub mod xfs;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,13 +1,16 @@
 //! Disks to artifacts, in one pass and without root.
 
 mod archive;
+mod curtin;
 mod dd;
+mod fstab;
 mod indexer;
 mod output;
 mod overlay;
 mod root;
 mod survey;
 mod tgz;
+mod volumes;
 mod walk;
 mod watch;
 
@@ -27,8 +30,9 @@ use crate::gzip;
 use crate::policy::{Family, Kind, Policy, STANDARD};
 use crate::{Error, ErrorKind, Result};
 use overlay::Overlay;
-use root::{Root, open_disk};
+use root::Root;
 use survey::Survey;
+use volumes::open_disk;
 use walk::Tree;
 
 /// What to pack and how.

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk_image::block::{self, BlockRead};
-use disk_image::ext4::Ext4;
-use disk_image::fs::{FileKind, FileSystem};
+use disk_image::fs::{self as filesystem, FileKind, FileSystem};
 use disk_image::{Error, partition};
+use rustix::fs::XattrFlags;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::image;
+use support::mount::Mount;
 use support::oddities::pattern;
 
 /// Variants of each image that the default run tries; `ROUNDS` asks for more.
@@ -86,11 +87,11 @@ fn visit_disk(disk: Arc<dyn BlockRead>) -> Result<usize, Error> {
             at += extent.len;
         }
     }
-    let Some(table) = partition::read(&disk)? else { return Ok(visit(&Ext4::open(disk)?)) };
+    let Some(table) = partition::read(&disk)? else { return Ok(visit(&*filesystem::open(disk)?)) };
     let mut errors = 0;
     for partition in table.partitions {
-        let fs = partition.open(&disk).and_then(|window| Ext4::open(Arc::new(window)));
-        errors += fs.map_or(1, |fs| visit(&fs));
+        let fs = partition.open(&disk).and_then(|window| filesystem::open(Arc::new(window)));
+        errors += fs.map_or(1, |fs| visit(&*fs));
     }
     Ok(errors)
 }
@@ -127,15 +128,23 @@ fn metadata_sectors(bytes: &[u8]) -> Vec<usize> {
 }
 
 fn torture(what: &str, image: &Path) {
+    let used = metadata_sectors(&fs::read(image).unwrap());
+    torture_and(what, image, &used, |_, _| {});
+}
+
+/// The same within the sectors `used`, with `mend` called on each that changed.
+fn torture_and(what: &str, image: &Path, used: &[usize], mend: impl Fn(&mut [u8], usize)) {
     let good = fs::read(image).unwrap();
-    let used = metadata_sectors(&good);
     let healthy = block::open(image).and_then(visit_disk);
     assert_eq!(healthy.unwrap_or_else(|error| panic!("{what}: {error}")), 0, "{what}: untouched");
     let target = image.with_extension("damaged");
     let mut noticed = 0;
     for seed in 1..=rounds() {
         let mut bytes = good.clone();
-        damage(&mut bytes, &used, seed);
+        damage(&mut bytes, used, seed);
+        let changed = |&at: &&usize| bytes[*at..*at + 512] != good[*at..*at + 512];
+        let changed: Vec<usize> = used.iter().filter(changed).copied().collect();
+        changed.into_iter().for_each(|at| mend(&mut bytes, at));
         fs::write(&target, bytes).unwrap();
         let start = Instant::now();
         let outcome = block::open(&target).and_then(visit_disk);
@@ -183,6 +192,93 @@ fn file_systems() {
         image::debugfs(&image, &[xattr, "ea_set /link-10 security.selinux label"]);
         torture(options, &image);
     }
+}
+
+#[test]
+fn fat() {
+    limit_memory();
+    for (mib, options) in [(6, "-F 12 -s 4"), (9, "-F 16 -s 2"), (34, "-F 32 -s 1")] {
+        let dir = image::scratch();
+        let tree = tree(dir.path());
+        for len in [10, 100, 900] {
+            fs::remove_file(tree.join(format!("link-{len}"))).unwrap();
+        }
+        let image = dir.path().join("fat.img");
+        fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
+        let path = image.to_str().unwrap();
+        image::run("sh", &["-c", &format!("mkfs.vfat {options} {path}")]);
+        let copy = format!("mcopy -s -i {path} {}/* ::", tree.display());
+        image::run("sh", &["-c", &copy]);
+        torture(options, &image);
+    }
+}
+
+/// Start, length and place of the checksum of the record of XFS around a
+/// sector. Blocks and inodes are of 1 KiB and 512 bytes.
+fn xfs_record(bytes: &[u8], sector: usize) -> Option<(usize, usize, usize)> {
+    let block = sector / 1024 * 1024;
+    let starts = |at: usize, magic: &[u8]| bytes[at..].starts_with(magic);
+    let attributes = [[0x3b, 0xee], [0x3e, 0xbe]].iter().any(|magic| starts(block + 8, magic));
+    Some(match () {
+        () if starts(sector, b"IN") => (sector, 512, 100),
+        () if starts(sector, b"XFSB") => (sector, 512, 224),
+        () if starts(block, b"XDB3") || starts(block, b"XDD3") => (block, 1024, 4),
+        () if starts(block, b"BMA3") => (block, 1024, 64),
+        () if starts(block, b"XSLM") || starts(block, b"XARM") => (block, 1024, 12),
+        () if attributes => (block, 1024, 12),
+        () => return None,
+    })
+}
+
+/// Makes the checksums of XFS right again, so that what is behind them is
+/// reached.
+fn mend_xfs(bytes: &mut [u8], sector: usize) {
+    let Some((start, len, crc_at)) = xfs_record(bytes, sector) else { return };
+    bytes[start + crc_at..start + crc_at + 4].fill(0);
+    let step = |crc: u32, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg());
+    let byte = |crc: u32, &byte: &u8| (0..8).fold(crc ^ u32::from(byte), step);
+    let crc = !bytes[start..start + len].iter().fold(u32::MAX, byte);
+    bytes[start + crc_at..start + crc_at + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// An image that the kernel has filled; needs root, see `support::mount`.
+fn xfs_image(dir: &Path) -> PathBuf {
+    let image = image::make_xfs(dir, 32, "-b size=1024 -d agcount=2 -l size=4m");
+    let mount = Mount::of("xfs", &image, 0, "rw");
+    let source = tree(dir);
+    image::run("sh", &["-c", &format!("cp -r {}/* {}", source.display(), mount.path().display())]);
+    let mut names = Vec::new();
+    for index in 0..60_u64 {
+        names.push((format!("user.attribute-{index}"), 30 + index * 3));
+    }
+    names.push(("trusted.large".to_owned(), 5000));
+    for (file, count) in [("file", names.len()), ("holes", 8), ("large", 2), ("link-900", 0)] {
+        let path = mount.path().join(file);
+        for (name, len) in names.iter().rev().take(count) {
+            rustix::fs::lsetxattr(&path, name, &pattern(1, *len), XattrFlags::empty()).unwrap();
+        }
+    }
+    // Two trees of extents: many teeth, and a directory between them.
+    let comb = fs::File::create(mount.path().join("comb")).unwrap();
+    for tooth in 0..900 {
+        use std::os::unix::fs::FileExt;
+        comb.write_all_at(&b"content!".repeat(128), tooth * 2048).unwrap();
+    }
+    drop((comb, mount));
+    image
+}
+
+#[test]
+fn xfs() {
+    limit_memory();
+    let dir = image::scratch();
+    let image = xfs_image(dir.path());
+    torture("XFS", &image);
+    let bytes = fs::read(&image).unwrap();
+    let mut used = metadata_sectors(&bytes);
+    used.retain(|&sector| xfs_record(&bytes, sector).is_some());
+    assert!(used.len() > 500, "only {} sectors with records", used.len());
+    torture_and("XFS, checksums mended", &image, &used, mend_xfs);
 }
 
 #[test]

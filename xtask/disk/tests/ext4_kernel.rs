@@ -28,6 +28,7 @@ const MODERN: Capacity = Capacity {
     block: 4096,
     fallocate: true,
     large_xattrs: false,
+    xfs: false,
     entries: 2000,
     sparse: 200 << 20,
 };

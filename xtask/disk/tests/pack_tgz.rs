@@ -6,49 +6,14 @@ mod packing;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use disk_image::ErrorKind;
 use disk_image::artifact::{Options, read};
 use disk_image::gzip;
-use disk_image::pack::{AddTree, PackRequest, Packed, RootSelector, Watch, pack};
+use disk_image::pack::{AddTree, PackRequest, RootSelector, Watch, pack};
 use disk_image::policy::{Kind, STANDARD};
-use disk_image::{ErrorKind, Result};
-
-struct Bench {
-    dir: tempfile::TempDir,
-    root: PathBuf,
-    disk: PathBuf,
-}
-
-fn bench(fill: impl FnOnce(&Path)) -> Bench {
-    let dir = tempfile::tempdir().unwrap();
-    let (root, disk) = (dir.path().join("root"), dir.path().join("disk.raw"));
-    fs::create_dir(&root).unwrap();
-    fill(&root);
-    packing::make_ext4(&root, &disk);
-    Bench { dir, root, disk }
-}
-
-impl Bench {
-    fn request(&self, name: &str) -> PackRequest {
-        PackRequest {
-            disk: self.disk.clone(),
-            disk_format: None,
-            root: RootSelector::Auto,
-            mounts: Vec::new(),
-            kind: Kind::Tgz,
-            keep: Vec::new(),
-            add: Vec::new(),
-            gzip: gzip::Options::default(),
-            output: self.dir.path().join(name),
-            allow_tiny: true,
-        }
-    }
-
-    fn pack(&self, request: &PackRequest) -> Result<Packed> {
-        pack(request, &Watch::default())
-    }
-}
+use packing::bench::bench;
 
 fn all_rules() -> Vec<String> {
     STANDARD.iter().map(|rule| rule.id.to_string()).collect()
@@ -178,7 +143,7 @@ fn a_cancelled_run_leaves_no_file() {
 
 #[test]
 fn a_whole_disk_round_trips() {
-    let bench = bench(packing::make_root);
+    let bench = bench(packing::make_dd_root);
     let request = PackRequest { kind: Kind::Ddgz, ..bench.request("x.dd.gz") };
     let packed = bench.pack(&request).unwrap();
     let unpacked = packing::run("gzip", ["-dc".as_ref(), request.output.as_os_str()]);
@@ -190,7 +155,7 @@ fn a_whole_disk_round_trips() {
 
 #[test]
 fn a_whole_disk_reads_back_like_its_archive() {
-    let bench = bench(packing::make_root);
+    let bench = bench(packing::make_dd_root);
     let image = bench.dir.path().join("root.img");
     fs::rename(&bench.disk, &image).unwrap();
     packing::make_disk(&bench.disk, &[(1, ROOT, &image)]);

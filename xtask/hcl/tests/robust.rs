@@ -132,13 +132,15 @@ fn complaint(result: Result<Template, Vec<Diagnostic>>) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
+/// What is broken, and how.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+
 #[test]
 fn odd_files() {
     use std::os::unix::fs::symlink;
     let none = complaint(directory(|dir| std::fs::create_dir(dir.join("b.pkr.hcl")).unwrap()));
     assert_eq!(none, "", "directories are no templates");
-    type Check<'a> = (&'a str, &'a dyn Fn(&Path));
-    let cases: [Check<'_>; 6] = [
+    let cases: [Damage<'_>; 6] = [
         ("JSON templates are not supported", &|dir| {
             std::fs::write(dir.join("b.pkr.json"), "{}").unwrap();
         }),

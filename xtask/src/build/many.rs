@@ -208,7 +208,8 @@ impl<'s> Shift<'s, '_> {
         }
         let of = |list: &[usize]| list.iter().filter_map(|i| self.loads.get(*i).copied()).collect();
         let (waiting, running): (Vec<Load>, Vec<Load>) = (of(&self.waiting), of(&self.running));
-        let position = schedule::next(&waiting, &running, &self.crew.policy.budget)?;
+        let budget = &self.crew.policy.budget;
+        let position = schedule::next(&waiting, &running, budget)?;
         Some(self.waiting.remove(position))
     }
 

@@ -69,6 +69,15 @@ impl Output {
         sync_dir(&self.dir)
     }
 
+    /// Removes the evidence of an earlier failure: it would be taken for this
+    /// one's.
+    ///
+    /// # Errors
+    /// The directory cannot be removed.
+    pub fn forget_evidence(&self) -> Result<()> {
+        remove_all(&self.dir.join(FAILED))
+    }
+
     /// A failed build: logs, screenshots and a rejected artifact are moved
     /// where people look for them, without touching the last good artifact.
     ///

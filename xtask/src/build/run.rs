@@ -10,12 +10,14 @@ use serde_json::json;
 
 use super::board::Board;
 use super::engine::{Engine, Outcome as Disk};
+use super::ledger::Gate;
 use super::lock::Lock;
 use super::manifest::{self, Artifact, Manifest, Phases};
 use super::media::{self, Access, Ready};
 use super::output::{Output, write_atomic};
 use super::pack;
 use super::report::Reporter;
+use super::schedule::Load;
 use crate::catalog::Target;
 use crate::date;
 use crate::engine::host::WorkPaths;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub view: crate::engine::host::View,
     /// Ends all builds of the run.
     pub cancel: CancelToken,
+    /// Lets a VM in when the host has room beside those of other processes.
+    pub gate: Option<Gate>,
 }
 
 /// How a build ended.
@@ -78,6 +82,7 @@ pub fn build(
     let output = Output::new(repo.out_dir(&target.id));
     let canonical = held(preparation).canonical(target, &settings.options).map_err(usage)?;
     let _lock = Lock::take(&repo.out, &target.id)?;
+    output.forget_evidence()?;
     let mut phases = Phases::default();
     let medium = resolved_medium(preparation, target, settings)?;
     reporter.phase("media", &medium.url);
@@ -92,6 +97,12 @@ pub fn build(
     if let Some(manifest) = up_to_date(&output, &print, settings) {
         return Ok(Outcome::UpToDate(manifest));
     }
+    let size = canonical.plan.machine;
+    let load = Load { memory_mib: size.memory_mib, cpus: size.cpus, disk: 0, expected: None };
+    let _seat = match &settings.gate {
+        Some(gate) => gate.wait(&target.id, &load, &settings.cancel, &reporter)?,
+        None => None,
+    };
     let job = Job { repo, target, settings, reporter: &reporter, output: &output, ready: &ready };
     let result = job.run(preparation, &print, &mut phases);
     if result.is_err() {

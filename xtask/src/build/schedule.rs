@@ -54,21 +54,25 @@ pub fn order(loads: &[Load]) -> Vec<usize> {
 }
 
 /// Position in `waiting` of the next build to start beside `running`, if any
-/// fits. Alone, a build may always start: less than it wants is better than
-/// never.
+/// fits.
 #[must_use]
 pub fn next(waiting: &[Load], running: &[Load], budget: &Budget) -> Option<usize> {
-    if running.is_empty() {
-        return (!waiting.is_empty()).then_some(0);
-    }
-    if running.len() >= budget.jobs {
+    if !running.is_empty() && running.len() >= budget.jobs {
         return None;
     }
+    waiting.iter().position(|load| fits(load, running, budget))
+}
+
+/// Whether a build can run beside others. Alone, it always may: less than it
+/// wants is better than never.
+#[must_use]
+pub fn fits(load: &Load, running: &[Load], budget: &Budget) -> bool {
     let sum = |part: fn(&Load) -> u64| running.iter().map(part).fold(0, u64::saturating_add);
     let memory = budget.memory_mib.saturating_sub(sum(Load::host_memory_mib));
     let cpus = budget.cpus.saturating_sub(sum(|l| l.cpus));
     let disk = budget.disk.saturating_sub(sum(|l| l.disk));
-    waiting.iter().position(|l| l.host_memory_mib() <= memory && l.cpus <= cpus && l.disk <= disk)
+    let alone = running.is_empty();
+    alone || (load.host_memory_mib() <= memory && load.cpus <= cpus && load.disk <= disk)
 }
 
 #[cfg(test)]

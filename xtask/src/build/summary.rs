@@ -65,7 +65,8 @@ pub fn message(error: &anyhow::Error) -> String {
 }
 
 /// How a target ended, in one word.
-const fn word(ended: &Ended) -> &'static str {
+#[must_use]
+pub const fn word(ended: &Ended) -> &'static str {
     match &ended.result {
         None => "skipped",
         Some(Ok(Outcome::UpToDate(_))) => "up to date",
@@ -74,7 +75,9 @@ const fn word(ended: &Ended) -> &'static str {
     }
 }
 
-fn escaped(text: &str) -> String {
+/// Text for XML and HTML.
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {

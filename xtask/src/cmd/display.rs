@@ -51,6 +51,8 @@ impl fmt::Display for Cmd {
         }
         for (key, change) in &self.env {
             match change {
+                // Ours is the user's with a few directories behind it.
+                EnvChange::Set(_) if f.alternate() && key == "PATH" => {}
                 EnvChange::Set(value) => write!(f, "{}={} ", quoted(key), quoted(value))?,
                 EnvChange::Secret(_) => write!(f, "{}={MASK} ", quoted(key))?,
                 EnvChange::Remove => {}

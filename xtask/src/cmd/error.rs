@@ -50,7 +50,7 @@ impl CmdError {
         let what = What {
             purpose: cmd.purpose.clone(),
             tool: cmd.tool.to_string_lossy().into_owned(),
-            command: super::display::masked_text(&cmd.to_string(), &cmd.secrets),
+            command: super::display::masked_text(&format!("{cmd:#}"), &cmd.secrets),
             cwd: cmd.cwd.clone(),
             log: cmd.log.clone(),
         };

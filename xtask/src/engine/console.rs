@@ -21,6 +21,8 @@ pub struct Console {
     partial: Vec<u8>,
     tail: VecDeque<String>,
     cause: Option<&'static Cause>,
+    /// The line that showed it.
+    sign: String,
 }
 
 impl Console {
@@ -32,6 +34,7 @@ impl Console {
             partial: Vec::new(),
             tail: VecDeque::new(),
             cause: None,
+            sign: String::new(),
         }
     }
 
@@ -62,13 +65,20 @@ impl Console {
         // A prompt such as `(initramfs) ` has no newline.
         if self.cause.is_none_or(|cause| !cause.fatal) {
             let prompt = plain(&self.partial);
-            self.cause = causes::find(&prompt).filter(|found| found.fatal).or(self.cause);
+            if let Some(found) = causes::find(&prompt).filter(|found| found.fatal) {
+                (self.cause, self.sign) = (Some(found), prompt);
+            }
         }
     }
 
     /// The first fatal pattern seen, else the first one at all.
     pub fn cause(&self) -> Option<&'static Cause> {
         self.cause
+    }
+
+    /// The line that showed [`Self::cause`]; empty without one.
+    pub fn sign(&self) -> &str {
+        &self.sign
     }
 
     /// The last lines that are not empty, an unfinished one included.
@@ -104,7 +114,7 @@ impl Console {
             && let Some(found) = causes::find(line)
             && (self.cause.is_none() || found.fatal)
         {
-            self.cause = Some(found);
+            (self.cause, self.sign) = (Some(found), line.trim().to_owned());
         }
         if self.tail.len() == TAIL {
             self.tail.pop_front();
@@ -178,6 +188,7 @@ mod tests {
         console.poll(|line| lines.push(line.to_owned()));
         assert_eq!(lines, ["one", "Gave up waiting for root file system device.", "two", ""]);
         assert_eq!(console.cause().unwrap().id, "initramfs-shell");
+        assert_eq!(console.sign().trim(), "(initramfs)");
         assert_eq!(console.tail().last().unwrap(), "(initramfs)");
     }
 

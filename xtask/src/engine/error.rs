@@ -73,6 +73,15 @@ impl From<TemplateError> for Trouble {
     }
 }
 
+/// A console line as an error message can hold it: keys and dumps are long.
+pub fn shortened(line: &str) -> String {
+    const WIDTH: usize = 160;
+    match line.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}...", line.get(..end).unwrap_or_default()),
+        None => line.to_owned(),
+    }
+}
+
 /// A failed build.
 #[derive(Clone, Debug)]
 pub struct EngineError {
@@ -109,7 +118,7 @@ impl fmt::Display for EngineError {
         write!(f, "{}: {}", self.phase, self.trouble.message)?;
         let log = self.serial_log.as_ref().filter(|_| !self.serial_tail.is_empty());
         for line in &self.serial_tail {
-            write!(f, "\n  console   | {line}")?;
+            write!(f, "\n  console   | {}", shortened(line))?;
         }
         if let Some(log) = log {
             write!(f, "\n  all of it {}", log.display())?;

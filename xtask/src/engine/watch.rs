@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::causes::Cause;
 use super::console::Console;
-use super::error::Trouble;
+use super::error::{Trouble, shortened};
 use super::events::{Event, Events};
 use super::host::WorkPaths;
 use super::http::Server;
@@ -188,8 +188,10 @@ impl<'a> Watcher<'a> {
     }
 
     fn fatal_message(&self) -> String {
-        let cause = self.watch.console().1.map(|cause| cause.cause.as_str());
-        cause.unwrap_or("the console shows that the guest is lost").to_owned()
+        let console = self.watch.console.lock().unwrap_or_else(PoisonError::into_inner);
+        let cause = console.cause().map(|cause| cause.cause.as_str());
+        let cause = cause.unwrap_or("the console shows that the guest is lost");
+        format!("{cause}: {}", shortened(console.sign()))
     }
 
     fn ended(&self) -> Trouble {

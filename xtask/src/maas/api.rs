@@ -1,5 +1,6 @@
 //! The calls of API 2.0 that uploads and `remote` need, typed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -36,6 +37,9 @@ impl Pace {
         self.second.saturating_mul(doubled.max(wish))
     }
 }
+
+/// Answers that cannot be parsed.
+const NOT_MAAS: &str = "the answer is not what MAAS gives";
 
 /// What MAAS says about itself.
 #[derive(Deserialize)]
@@ -105,21 +109,25 @@ impl Api {
     /// No answer, or not that of a MAAS.
     pub fn version(&self) -> Result<Version, MaasError> {
         let doing = "ask for the version";
-        match self.get::<VersionAnswer>(doing, "version/") {
+        // Sent once: at the start, a host that does not answer is a wrong URL
+        // rather than a MAAS that restarts.
+        let body = self.once(doing, "version/", Body::Get, ANSWER);
+        match body.and_then(|body| parse::<VersionAnswer>(doing, &body)) {
             Ok(answer) => Ok(Version::parse(answer.version.as_deref().unwrap_or_default())),
-            Err(MaasError {
-                kind: Kind::Unexpected(_) | Kind::Refused { status: 404, .. },
-                ..
-            }) => {
-                let why = format!(
-                    "{} is no MAAS\n  hint: its URL ends in /MAAS, the port is 5240 or, with TLS, \
-                     5443",
-                    self.client.base()
-                );
-                Err(MaasError { doing: doing.into(), kind: Kind::Unexpected(why) })
+            Err(MaasError { kind: Kind::Refused { status: 404, .. }, .. }) => {
+                Err(self.no_maas(doing))
             }
+            Err(e) if e.why().contains(NOT_MAAS) => Err(self.no_maas(doing)),
             Err(other) => Err(other),
         }
+    }
+
+    fn no_maas(&self, doing: &str) -> MaasError {
+        let why = format!(
+            "{} is no MAAS\n  hint: its URL ends in /MAAS, the port is 5240 or, with TLS, 5443",
+            self.client.base()
+        );
+        MaasError { doing: doing.into(), kind: Kind::Unexpected(why) }
     }
 
     /// Whose key this is.
@@ -177,7 +185,7 @@ impl Api {
     /// No answer, or a refusal.
     pub fn put(&self, uri: &str, bytes: Vec<u8>, is_last: bool) -> Result<(), MaasError> {
         let patience = if is_last { LONG_ANSWER } else { ANSWER };
-        self.once("send a piece", uri, Body::Bytes(bytes), patience).map(drop)
+        self.once("send a piece", uri, Body::Bytes(Arc::new(bytes)), patience).map(drop)
     }
 
     /// Deletes a resource with everything in it; one that is gone is fine. MAAS
@@ -289,7 +297,7 @@ fn parse<T: DeserializeOwned>(doing: &str, body: &[u8]) -> Result<T, MaasError> 
     serde_json::from_slice(body).map_err(|e| {
         // The parser's own words may quote the answer.
         let place = format!("line {}, column {}", e.line(), e.column());
-        let why = format!("the answer is not what MAAS gives ({:?}, {place})", e.classify());
+        let why = format!("{NOT_MAAS} ({:?}, {place})", e.classify());
         MaasError { doing: doing.into(), kind: Kind::Unexpected(why) }
     })
 }

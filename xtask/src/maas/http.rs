@@ -1,12 +1,18 @@
 //! One request to MAAS: signed, never redirected, ended by Ctrl-C.
 
+mod text;
+
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
+
+pub use self::text::percent;
+use self::text::{NONCE_USED, clock_of, encode_form, shorten, unauthorized};
 
 use super::error::{Kind, MaasError};
 use super::oauth;
@@ -28,8 +34,6 @@ const SEND: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(50);
 /// Longest answer that is read; descriptions of images are kilobytes.
 const MAX_ANSWER: u64 = 32 << 20;
-/// What MAAS says to a request that it has seen before.
-const NONCE_USED: &str = "Nonce already used";
 /// Bytes ureq hands to the kernel at once.
 const BUFFER: usize = 256 << 10;
 
@@ -42,8 +46,8 @@ pub enum Body {
     Delete,
     /// POST of fields.
     Form(Vec<(String, String)>),
-    /// PUT of bytes.
-    Bytes(Vec<u8>),
+    /// PUT of bytes; shared, so that a repetition copies nothing.
+    Bytes(Arc<Vec<u8>>),
 }
 
 /// One request.
@@ -181,7 +185,12 @@ impl Client {
         loop {
             match answer.recv_timeout(POLL) {
                 Ok(Ok(reply)) => return Ok(reply),
-                Ok(Err(why)) => return Err(failed(Kind::NoAnswer(self.key.scrub(&why)))),
+                Ok(Err(Silence { why, passes: true })) => {
+                    return Err(failed(Kind::NoAnswer(self.key.scrub(&why))));
+                }
+                Ok(Err(Silence { why, passes: false })) => {
+                    return Err(failed(Kind::Unexpected(self.key.scrub(&why))));
+                }
                 Err(RecvTimeoutError::Timeout) if self.cancel.is_set() => {
                     return Err(failed(Kind::Interrupted));
                 }
@@ -217,7 +226,7 @@ fn perform(
     authorization: &str,
     body: &Body,
     patience: Duration,
-) -> Result<Reply, String> {
+) -> Result<Reply, Silence> {
     macro_rules! ready {
         ($request:expr) => {
             $request
@@ -254,24 +263,33 @@ fn perform(
     Ok(Reply { status, retry_after, location, body })
 }
 
-fn reason(error: &ureq::Error) -> String {
+/// Why no answer came.
+struct Silence {
+    why: String,
+    /// Another attempt may help; it does not against a wrong certificate.
+    passes: bool,
+}
+
+fn reason(error: &ureq::Error) -> Silence {
     let hint = "\n  hint: is the URL right, and does a proxy variable send you elsewhere?";
-    match error {
+    let untrusted = |e: &dyn std::fmt::Display| Silence {
+        why: format!(
+            "TLS: {e}\n  hint: a MAAS with a certificate of its own needs its authority: \
+             MAAS_API_CACERT or --ca"
+        ),
+        passes: false,
+    };
+    let why = match error {
+        ureq::Error::Rustls(e) => return untrusted(e),
+        ureq::Error::Io(e) if e.to_string().contains("certificate") => return untrusted(e),
         ureq::Error::HostNotFound => format!("the host name does not resolve{hint}"),
         ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
         ureq::Error::Io(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
             format!("nothing listens there{hint}")
         }
-        ureq::Error::Rustls(e) => format!(
-            "TLS: {e}\n  hint: a MAAS with a certificate of its own needs its authority: \
-             MAAS_API_CACERT or --ca"
-        ),
-        ureq::Error::Io(e) if e.to_string().contains("certificate") => format!(
-            "TLS: {e}\n  hint: a MAAS with a certificate of its own needs its authority: \
-             MAAS_API_CACERT or --ca"
-        ),
         other => other.to_string(),
-    }
+    };
+    Silence { why, passes: true }
 }
 
 /// The authorities of a PEM file's content.
@@ -296,110 +314,4 @@ pub fn read_authorities(path: &Path) -> Result<Vec<u8>, String> {
     let pem = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
     authorities(&pem).map_err(|why| format!("{}: {why}", path.display()))?;
     Ok(pem)
-}
-
-/// MAAS answers a wrong secret with the right one: its text is never shown.
-fn unauthorized(text: &str, clock: Option<i64>) -> String {
-    let hint = "\n  hint: make a new key in MAAS (your name, API keys), or `maas login` again";
-    if clock.is_some() || text.contains("Expired timestamp") {
-        return "this host's clock and MAAS's differ by more than 300 s\n  hint: set the clock"
-            .into();
-    }
-    let known = [
-        (NONCE_USED, "something on the way sent the request twice"),
-        ("Invalid API key", "it does not know the first part of the API key"),
-        ("Invalid access token", "it does not know the second part of the API key"),
-        ("Invalid signature", "the third part of the API key is wrong"),
-    ];
-    match known.iter().find(|(words, _)| text.contains(words)) {
-        Some((_, meaning)) => format!("{meaning}{hint}"),
-        None => format!("the API key is not accepted{hint}"),
-    }
-}
-
-/// The server's time in `Expired timestamp: given 1 and now 2 has …`.
-fn clock_of(text: &str) -> Option<i64> {
-    let (_, rest) = text.split_once("Expired timestamp")?.1.split_once("now ")?;
-    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-}
-
-/// One line of an answer, without control characters.
-fn shorten(text: &str) -> String {
-    const MOST: usize = 600;
-    let clean: String =
-        text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
-    let text =
-        if clean.to_ascii_lowercase().contains("<html") { strip_tags(&clean) } else { clean };
-    if text.is_empty() { "(no text)".into() } else { text }
-}
-
-/// The words of a proxy's error page.
-fn strip_tags(html: &str) -> String {
-    let words =
-        html.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text.trim());
-    let mut words: Vec<&str> = words.filter(|w| !w.is_empty()).collect();
-    words.dedup();
-    words.join(", ")
-}
-
-/// `a=1&b=x%20y`.
-fn encode_form(fields: &[(String, String)]) -> String {
-    let pairs = fields.iter().map(|(k, v)| format!("{}={}", percent(k), percent(v)));
-    pairs.collect::<Vec<_>>().join("&")
-}
-
-/// Percent-encodes everything but letters, digits and `-._~`.
-#[must_use]
-pub fn percent(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => char::from(b).to_string(),
-            b => format!("%{b:02X}"),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forms_are_encoded() {
-        let fields = [("na me".to_owned(), "a&b=\u{e4}/~".to_owned()), ("x".into(), String::new())];
-        assert_eq!(encode_form(&fields), "na%20me=a%26b%3D%C3%A4%2F~&x=");
-    }
-
-    #[test]
-    fn what_401_means_without_its_text() {
-        // The texts were seen on MAAS 3.4 to 3.8; the values are synthetic.
-        let secret =
-            "Authorization Error: 'Invalid signature. Expected signature base string: &hunter2'";
-        for (text, expected) in [
-            (secret, "third part"),
-            ("Authorization Error: 'Invalid access token: hunter2'", "second part"),
-            ("Authorization Error: Invalid API key.", "first part"),
-            ("Forbidden", "not accepted"),
-            ("Nonce already used: hunter2", "twice"),
-        ] {
-            let shown = unauthorized(text, None);
-            assert!(shown.contains(expected) && !shown.contains("hunter2"), "{shown}");
-        }
-    }
-
-    #[test]
-    fn the_clock_of_the_server() {
-        let text = "Expired timestamp: given 100 and now 1700000000 has a greater difference than threshold 300";
-        assert_eq!(clock_of(text), Some(1_700_000_000));
-        for text in ["Forbidden", "Expired timestamp: now x", "now 5"] {
-            assert_eq!(clock_of(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn error_pages_become_a_line() {
-        let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1><hr>nginx</body></html>";
-        assert_eq!(shorten(page), "502 Bad Gateway, nginx");
-        assert_eq!(shorten(" \n"), "(no text)");
-        assert_eq!(shorten("a\x1b[31mb"), "a [31mb");
-    }
 }

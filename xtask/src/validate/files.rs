@@ -6,13 +6,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use packer_hcl::body::Body;
+use packer_hcl::evaluated::BuildSource;
 use packer_hcl::source::Span;
 use packer_hcl::value::Value;
 use walkdir::WalkDir;
 
 use crate::catalog::IMAGE_FILE;
 use crate::finding::{Finding, Place};
-use crate::plan::Resolved;
 
 /// Attributes whose values are files or directories of the host.
 const FILE_ATTRIBUTES: [&str; 6] =
@@ -22,10 +22,9 @@ const FILE_ATTRIBUTES: [&str; 6] =
 /// `media bootstrap`, or places where users put files.
 const OTHERS: [&str; 3] = ["bootstrap", "examples", "tests"];
 
-/// Every host path that a resolved target names, with where it says so.
+/// Every host path that a source and its steps name, with where it says so.
 #[must_use]
-pub fn named(resolved: &Resolved, dir: &Path) -> Vec<(PathBuf, Span)> {
-    let source = &resolved.source;
+pub fn named(source: &BuildSource, dir: &Path) -> Vec<(PathBuf, Span)> {
     let posts = source.post_processors.iter().flatten().map(|p| &p.body);
     let bodies = source.provisioners.iter().map(|p| &p.body).chain(posts).chain([&source.body]);
     bodies.flat_map(|body| paths(body, dir)).chain(configs(&source.body)).collect()
@@ -120,8 +119,32 @@ pub fn runnable(root: &Path, dir: &Path) -> Vec<Finding> {
     let files = WalkDir::new(dir).sort_by_file_name().into_iter().flatten();
     files
         .filter(|e| e.file_type().is_file())
-        .filter_map(|e| check_run(root, dir, e.path()))
+        .flat_map(|e| {
+            let path = e.path();
+            check_run(root, dir, path).into_iter().chain(check_errors(root, path))
+        })
         .collect()
+}
+
+/// RUN002: a shell script that goes on after an error. Sourced files set it for
+/// whoever sources them.
+fn check_errors(root: &Path, path: &Path) -> Option<Finding> {
+    let text = fs::read_to_string(path).ok()?;
+    let first = text.lines().next().filter(|line| line.starts_with("#!"))?;
+    let shell = first.ends_with("/sh") || first.ends_with("/bash") || first.contains("env bash");
+    let stops = text.lines().map(str::trim_start).any(|line| {
+        let options = line.strip_prefix("set -").and_then(|rest| rest.split(' ').next());
+        options.is_some_and(|o| o.contains('e'))
+            || line.starts_with(". ")
+            || line.starts_with("source ")
+    });
+    if !shell || stops || first.contains("sh -e") {
+        return None;
+    }
+    let shown = path.strip_prefix(root).unwrap_or(path);
+    let place = Place::bytes(shown, &text, 0..first.len());
+    let message = "the script goes on after a failed command";
+    Some(Finding::warning("RUN002", place, message).help("set -euo pipefail"))
 }
 
 fn check_run(root: &Path, dir: &Path, path: &Path) -> Option<Finding> {

@@ -9,9 +9,11 @@ use super::plan::PlanFlags;
 use super::{Context, print, selected};
 use crate::build::board::Board;
 use crate::build::engine::{Choice, Engine};
+use crate::build::html;
+use crate::build::ledger::{Gate, Ledger};
 use crate::build::many::{self, AfterFailure, Crew, Ended, Policy};
 use crate::build::output::write_atomic;
-use crate::build::run::Settings;
+use crate::build::run::{Outcome, Settings};
 use crate::build::summary::{self, LastRun};
 use crate::catalog::Target;
 use crate::cli::{Format, Targets};
@@ -19,13 +21,14 @@ use crate::engine::host::View;
 use crate::engine::run::OnError;
 use crate::exit::{self, Coded, Exit};
 use crate::finding::Findings;
+use crate::maas::credentials::ServerFlags;
 use crate::pipeline::Preparation;
 use crate::signal::CancelToken;
 
 /// Which targets, and how they are built.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml"
+    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -80,6 +83,11 @@ pub struct Args {
     /// Watch the VM: a window, or VNC on 127.0.0.1
     #[arg(long)]
     view: bool,
+    /// Upload what was built to MAAS; the server is checked before the first build
+    #[arg(long)]
+    upload: bool,
+    #[command(flatten)]
+    server: ServerFlags,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -109,25 +117,51 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let catalog = context.repo.catalog()?;
     let targets = selected(&catalog, &wanted(args, context)?)?;
     let mut preparation = Preparation::new(&context.repo, args.flags.firmware.clone());
-    let settings = settings(args, context)?;
+    let mut settings = settings(args, context)?;
     if args.dry_run {
         return dry_run(&targets, &mut preparation, &settings);
     }
+    let maas = args.upload.then(|| super::upload::ready(&args.server)).transpose()?;
     announce(&settings.engine, &mut preparation, &targets);
     let kvm = targets.first().is_some_and(|t| preparation.accelerator(t.arch) == "kvm");
+    let budget = many::budget(&context.repo.out, kvm, args.jobs, args.memory);
+    let ledger = Ledger::of_user().inspect_err(|why| eprintln!("warning: {why:#}")).ok();
+    settings.gate = ledger.map(|ledger| Gate { ledger, budget });
     let crew = Crew {
         repo: &context.repo,
         preparation: &Mutex::new(preparation),
         settings: &settings,
         board: &Arc::new(Board::new(args.format == Format::Json, context.verbose)),
-        policy: Policy {
-            budget: many::budget(&context.repo.out, kvm, args.jobs, args.memory),
-            after_failure: after_failure(args),
-            retries: args.retries,
-        },
+        policy: Policy { budget, after_failure: after_failure(args), retries: args.retries },
     };
     let ended = crew.run(&targets);
-    conclude(args, context, &targets, &ended)
+    report(context, &targets, &ended, &settings)?;
+    let exit = conclude(args, context, &targets, &ended)?;
+    match maas {
+        Some(maas) if exit != Exit::Interrupted => {
+            let good = ended.iter().filter(|e| matches!(e.result, Some(Ok(_))));
+            let built = good.filter_map(|e| targets.get(e.index).copied());
+            let uploaded = super::upload::built(&maas, built, context)?;
+            Ok(if exit == Exit::Ok { uploaded } else { exit })
+        }
+        _ => Ok(exit),
+    }
+}
+
+/// The page about this run, unless nothing had to be done.
+fn report(
+    context: &Context,
+    targets: &[&Target],
+    ended: &[Ended],
+    settings: &Settings,
+) -> Result<()> {
+    if ended.iter().any(|e| !matches!(e.result, Some(Ok(Outcome::UpToDate(_))))) {
+        let path = context.repo.out.join("report.html");
+        let page = html::page(&context.repo, targets, ended, &settings.engine.describe());
+        write_atomic(&path, page.as_bytes())?;
+        eprintln!("report: {}", context.repo.show(&path));
+    }
+    Ok(())
 }
 
 /// The targets named, or those that the last run left.
@@ -165,6 +199,7 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         on_error,
         view: if args.view { View::Screen } else { View::None },
         cancel: CancelToken::global().child(),
+        gate: None,
     })
 }
 

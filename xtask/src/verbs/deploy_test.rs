@@ -277,7 +277,10 @@ fn bootstrapped(media: &Path, arch: Arch) -> Option<PathBuf> {
         let name = name.unwrap_or_default();
         name.starts_with("debian-") && name.contains(arch.name()) && name.ends_with(".qcow2")
     };
-    let files = walkdir::WalkDir::new(media).max_depth(3).into_iter().flatten();
+    // The cache has locks and parts of downloads by the names of the disks.
+    let cache = media.join("cache");
+    let files = walkdir::WalkDir::new(media).max_depth(3).into_iter();
+    let files = files.filter_entry(|e| e.path() != cache).flatten();
     let disks = files.filter(|e| e.file_type().is_file() && fits(e.path()));
     let newest = disks.max_by_key(|e| e.metadata().ok().and_then(|meta| meta.modified().ok()));
     newest.map(walkdir::DirEntry::into_path)
@@ -300,6 +303,8 @@ mod tests {
         }
         std::fs::write(media.join("bootstrap/debian-13-arm64.qcow2.part"), "").unwrap();
         std::fs::write(media.join("ubuntu-24-amd64.qcow2"), "").unwrap();
+        std::fs::create_dir_all(media.join("cache/locks")).unwrap();
+        std::fs::write(media.join("cache/locks/debian-13-amd64.qcow2"), "").unwrap();
         assert_eq!(bootstrapped(media, Arch::Amd64), Some(new));
         assert_eq!(bootstrapped(media, Arch::Arm64), None);
     }

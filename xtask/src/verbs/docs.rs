@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::finding::{Finding, Place};
 
 /// Write, or only look.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask docs\n  cargo xtask docs --check")]
 pub struct Args {
     /// Change nothing; exit 1 if something is out of date

@@ -1,5 +1,7 @@
 //! `cargo xtask validate`: find mistakes before a build does.
 
+mod sarif;
+
 use std::time::Instant;
 
 use anyhow::Result;
@@ -10,7 +12,7 @@ use super::{Context, print, selected};
 use crate::catalog::{Image, Target};
 use crate::changed::Changed;
 use crate::cli::Targets;
-use crate::exit::Exit;
+use crate::exit::{Coded, Exit};
 use crate::finding::{Finding, Severity};
 use crate::validate::{self, Report};
 
@@ -24,6 +26,8 @@ pub enum FindingFormat {
     Json,
     /// GitHub annotations.
     Github,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
 }
 
 /// Which targets, and how strictly.
@@ -59,6 +63,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let started = Instant::now();
     let catalog = context.repo.catalog()?;
     let everything = args.targets.targets.is_empty() && !args.targets.all;
+    if catalog.images.is_empty() {
+        return foreign(args, context, everything, started);
+    }
     let mut targets: Vec<&Target> = match everything {
         true => catalog.targets().collect(),
         false => selected(&catalog, &args.targets)?,
@@ -77,7 +84,27 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if !args.no_packer {
         report.ask_packer(&context.repo, &images, &targets)?;
     }
-    show(&report, args.format, started)?;
+    finish(args, &report, started)
+}
+
+/// A tree without `image.toml`: all of it, as it is.
+fn foreign(args: &Args, context: &Context, everything: bool, started: Instant) -> Result<Exit> {
+    let root = &context.repo.root;
+    if !everything {
+        return Err(Coded::nothing(format!(
+            "{} has no image.toml, so there are no targets\n  hint: leave the target out to check every template directory",
+            root.display()
+        )));
+    }
+    let report = validate::foreign::validate(root);
+    if report.targets == 0 {
+        return Err(Coded::nothing(format!("there is no *.pkr.hcl below {}", root.display())));
+    }
+    finish(args, &report, started)
+}
+
+fn finish(args: &Args, report: &Report, started: Instant) -> Result<Exit> {
+    show(report, args.format, started)?;
     let skipped = report.skipped.iter().any(|skip| skip != validate::NO_PACKER);
     let strict = args.strict && (skipped || !report.findings.is_empty());
     let failed = strict || report.count(Severity::Error) > 0;
@@ -98,6 +125,7 @@ fn show(report: &Report, format: FindingFormat, started: Instant) -> Result<()> 
         FindingFormat::Github => {
             print(&report.findings.iter().map(annotation).collect::<String>())?;
         }
+        FindingFormat::Sarif => print(&format!("{:#}\n", sarif::log(report)))?,
         FindingFormat::Text => {
             for finding in &report.findings {
                 print(&format!("{finding}\n  = explain: cargo xtask explain {}\n\n", finding.id))?;

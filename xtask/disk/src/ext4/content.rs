@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::inode::Inode;
-use super::mapping::{self, Run};
+use super::mapping;
 use super::volume::Volume;
 use super::xattr;
 use crate::Result;
 use crate::bytes::{clip, slice, wide};
 use crate::fs::FileExtent;
+use crate::runs::{self, Blocks, Run};
 
 /// Where the bytes of one inode are.
 #[derive(Clone)]
@@ -54,26 +55,11 @@ impl Content {
 
     /// The stored bytes, see [`crate::fs::FileSystem::extents`].
     pub fn extents(&self, block_size: u32) -> Vec<FileExtent> {
-        let block_size = u64::from(block_size);
-        let mut extents: Vec<FileExtent> = Vec::new();
-        if let Place::Inline(bytes) = &self.place
-            && !bytes.is_empty()
-        {
-            extents.push(FileExtent { offset: 0, len: wide(bytes.len()) });
+        match &self.place {
+            Place::Inline(bytes) if bytes.is_empty() => Vec::new(),
+            Place::Inline(bytes) => vec![FileExtent { offset: 0, len: wide(bytes.len()) }],
+            Place::Blocks(runs) => runs::extents(runs, u64::from(block_size), self.size),
         }
-        for run in self.runs().iter().filter(|run| run.written) {
-            let offset = run.logical * block_size;
-            // Blocks beyond the end are preallocated.
-            let end = (offset + run.len * block_size).min(self.size);
-            if offset >= end {
-                break;
-            }
-            match extents.last_mut() {
-                Some(last) if last.offset + last.len == offset => last.len = end - last.offset,
-                _ => extents.push(FileExtent { offset, len: end - offset }),
-            }
-        }
-        extents
     }
 
     /// Fills `buf` from `offset` up to the end of the file; returns how much.
@@ -87,40 +73,14 @@ impl Content {
                 head.copy_from_slice(have);
                 tail.fill(0);
             }
-            Place::Blocks(runs) => read_runs(volume, runs, offset, buf)?,
+            Place::Blocks(runs) => {
+                let size = u64::from(volume.sb.block_size);
+                let blocks = Blocks { disk: &**volume.disk(), base: 0, size };
+                blocks.read(runs, offset, buf)?;
+            }
         }
         Ok(len)
     }
-}
-
-fn read_runs(volume: &Volume, runs: &[Run], mut offset: u64, mut buf: &mut [u8]) -> Result<()> {
-    let block_size = u64::from(volume.sb.block_size);
-    let end_of = |run: &Run| (run.logical + run.len) * block_size;
-    let mut next = runs.partition_point(|run| end_of(run) <= offset);
-    while !buf.is_empty() {
-        let run = runs.get(next);
-        let start = run.map_or(u64::MAX, |run| run.logical * block_size);
-        let (until, inside) = match run {
-            Some(run) if start <= offset => (end_of(run), run.written),
-            _ => (start, false),
-        };
-        let (now, rest) = buf.split_at_mut(clip(until - offset, buf.len()));
-        match run.filter(|_| inside) {
-            Some(run) => {
-                let physical = run.physical * block_size + (offset - start);
-                volume.read_data(physical, now).map_err(|error| error.within(place_of(run)))?;
-            }
-            None => now.fill(0),
-        }
-        offset += wide(now.len());
-        next += usize::from(start < until && offset == until);
-        buf = rest;
-    }
-    Ok(())
-}
-
-fn place_of(run: &Run) -> String {
-    format!("file content at block {}", run.physical)
 }
 
 /// The target of a symbolic link.

@@ -10,7 +10,7 @@ use super::volume::Volume;
 use super::xattr;
 use crate::bytes::{le16, le32, slice, u8_at};
 use crate::crc::crc32c;
-use crate::fs::DirEntry;
+use crate::fs::{DirEntry, refuse_duplicates};
 use crate::{Error, Result};
 
 /// Length of an entry before its name, bytes.
@@ -34,9 +34,7 @@ pub(super) fn read(volume: &Volume, inode: &Inode, content: &Content) -> Result<
     } else {
         blocks(volume, inode, content, &mut found)?;
     }
-    refuse_duplicates(inode, &mut found)?;
-    found.sort_by_key(|entry| entry.node);
-    Ok(found)
+    refuse_duplicates(&super::inode::place(inode.number), found)
 }
 
 fn blocks(
@@ -102,20 +100,6 @@ fn record_len(raw: u16, block_len: usize) -> usize {
     match raw {
         0 | 0xffff if block_len == 65_536 => block_len,
         raw => usize::from(raw),
-    }
-}
-
-/// The same name twice would let an archive write through a symbolic link
-/// that it has just created.
-fn refuse_duplicates(inode: &Inode, found: &mut [DirEntry]) -> Result<()> {
-    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let twice = found.windows(2).find_map(|pair| match pair {
-        [a, b] if a.name == b.name => Some(String::from_utf8_lossy(&a.name)),
-        _ => None,
-    });
-    match twice {
-        Some(name) => Err(inode.damaged(format!("the directory has the name {name:?} twice"))),
-        None => Ok(()),
     }
 }
 

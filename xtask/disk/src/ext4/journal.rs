@@ -16,11 +16,12 @@ use std::sync::Arc;
 use self::log::{Log, Transaction};
 use self::overlay::{Newer, Overlay};
 use super::inode::Inode;
-use super::mapping::{self, Run};
+use super::mapping;
 use super::volume::Volume;
 use crate::block::BlockRead;
 use crate::bytes::{be32, slice, u8_at};
 use crate::crc::crc32c;
+use crate::runs::Run;
 use crate::{Error, Result};
 
 /// First word of each block that the journal itself wrote.

@@ -4,6 +4,7 @@ use super::inode::{Inode, place};
 use super::volume::Volume;
 use crate::bytes::{join32, le16, le32, slice, wide};
 use crate::crc::crc32c;
+use crate::runs::Run;
 use crate::{Error, Result};
 
 /// Most runs one file may have: 96 MiB of them. Beyond is hostile, or a file
@@ -11,20 +12,6 @@ use crate::{Error, Result};
 const MAX_RUNS: usize = 4 << 20;
 /// Most blocks of mapping for one file: enough for 4 TiB of block pointers.
 const MAX_MAP_BLOCKS: u32 = 1 << 20;
-
-/// A run of blocks of a file, in the units of the file system's block size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
-    /// First block within the file.
-    pub logical: u64,
-    /// First block on the disk, checked to be inside the file system.
-    pub physical: u64,
-    /// Blocks, at least 1.
-    pub len: u64,
-    /// Whether it was written. If not it reads as zeros, whatever is on the
-    /// disk: those bytes belong to a deleted file.
-    pub written: bool,
-}
 
 /// The runs of `inode` in file order, none overlapping; gaps are holes.
 pub(super) fn runs(volume: &Volume, inode: &Inode) -> Result<Vec<Run>> {

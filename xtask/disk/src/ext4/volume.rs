@@ -6,23 +6,17 @@ use super::journal;
 use super::superblock::{self, Checksums, Superblock};
 use crate::block::BlockRead;
 use crate::bytes::{clip, join32, le16, le32, slice, wide};
-use crate::cache::SlotCache;
 use crate::crc::{crc16, crc32c};
+use crate::metadata::Metadata;
 use crate::{Error, Result};
-
-/// Unit of the metadata cache, bytes: 64 inodes of 256 bytes at a time.
-const CHUNK: u64 = 16 * 1024;
-/// Slots of the metadata cache: 16 MiB in all, several groups' inode tables.
-const CHUNKS: usize = 1024;
 
 /// A disk with an ext2, ext3 or ext4 superblock on it.
 pub(super) struct Volume {
-    disk: Arc<dyn BlockRead>,
+    metadata: Metadata,
     /// The checked superblock.
     pub sb: Superblock,
     /// Blocks that came from the journal.
     pub replayed: usize,
-    chunks: SlotCache<Arc<[u8]>>,
 }
 
 impl Volume {
@@ -45,12 +39,12 @@ impl Volume {
             disk.read_at(superblock::OFFSET, &mut raw)?;
         }
         let sb = Superblock::parse(&raw, disk.len())?;
-        Ok(Self { disk, sb, replayed: 0, chunks: SlotCache::new(CHUNKS) })
+        Ok(Self { metadata: Metadata::new(disk), sb, replayed: 0 })
     }
 
     /// The disk below.
     pub fn disk(&self) -> &Arc<dyn BlockRead> {
-        &self.disk
+        self.metadata.disk()
     }
 
     /// Bytes per block, in memory terms.
@@ -80,33 +74,12 @@ impl Volume {
 
     /// Reads content: straight from the disk, past the cache.
     pub fn read_data(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
-        self.disk.read_at(offset, buf)
+        self.disk().read_at(offset, buf)
     }
 
     /// Reads metadata through the cache.
-    pub fn read_metadata(&self, mut offset: u64, mut buf: &mut [u8]) -> Result<()> {
-        while !buf.is_empty() {
-            let chunk = self.chunk(offset / CHUNK)?;
-            let have = slice(&chunk, clip(offset % CHUNK, usize::MAX), buf.len());
-            let (now, rest) = buf.split_at_mut(have.len());
-            if now.is_empty() {
-                return Err(Error::damaged("ext4", format!("metadata past the end, at {offset}")));
-            }
-            now.copy_from_slice(have);
-            offset += wide(now.len());
-            buf = rest;
-        }
-        Ok(())
-    }
-
-    fn chunk(&self, index: u64) -> Result<Arc<[u8]>> {
-        self.chunks.get_or(index, || {
-            let start = index * CHUNK;
-            let len = CHUNK.min(self.disk.len().saturating_sub(start));
-            let mut bytes = vec![0; clip(len, usize::MAX)];
-            self.disk.read_at(start, &mut bytes)?;
-            Ok(bytes.into())
-        })
+    pub fn read_metadata(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.metadata.read(offset, buf)
     }
 
     /// One block of metadata; `place` names what points at it.

@@ -4,11 +4,12 @@ use std::io::Write;
 
 use super::output::Partial;
 use super::overlay::Overlay;
-use super::root::{Disk, Root, open_disk};
+use super::root::Root;
 use super::survey::{Manifest, Survey};
+use super::volumes::{Disk, open_disk};
 use super::walk::{Change, Item, Tree, Visitor};
 use super::watch::Watch;
-use super::{PackRequest, Packed, Totals, policy};
+use super::{PackRequest, Packed, Totals, curtin, policy};
 use crate::block::{BlockRead, ExtentKind};
 use crate::bytes::wide;
 use crate::gzip::{BLOCK, GzipWriter};
@@ -26,6 +27,7 @@ pub(super) fn pack(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
         let reason = format!("only {stored} bytes of it are in use: nothing was installed");
         return Err(within(Error::new(ErrorKind::Refused, "disk", reason)));
     }
+    curtin::verify(&disk).map_err(within)?;
     let (manifest, changes) = look(request, &disk, watch).map_err(within)?;
     watch.expect(stored);
     let (partial, file) = Partial::create(&request.output)?;

@@ -3,18 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::fstab;
 use super::indexer::Indexer;
 use super::overlay::Overlay;
+use super::volumes::{Disk, Volume, open_disk};
 use super::walk::{Mount, Tree};
 use super::watch::Watch;
 use crate::artifact::Index;
-use crate::block::{self, BlockRead, Format};
+use crate::block::Format;
 use crate::fs::{self, FileKind, FileSystem, NodeId};
-use crate::partition::{self, Guid, Partition, PartitionKind};
+use crate::partition::Guid;
 use crate::policy::Policy;
 use crate::{Error, ErrorKind, Result};
 
-/// Which partition holds `/`.
+/// Which partition or logical volume holds `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RootSelector {
     /// The one of a root partition's type, or else the only one with `/etc`
@@ -25,27 +27,12 @@ pub enum RootSelector {
     Number(u32),
     /// The only one of this GPT partition type (GUID).
     TypeGuid(String),
+    /// The logical volume of this name, `GROUP/VOLUME`.
+    Logical(String),
 }
 
 /// GPT types of root partitions.
 const ROOT_TYPES: &[Guid] = &[Guid::ROOT_X86_64, Guid::ROOT_ARM64];
-
-/// A disk and its partitions; none if it has no table.
-pub(crate) struct Disk {
-    pub(crate) device: Arc<dyn BlockRead>,
-    pub(crate) parts: Vec<Partition>,
-}
-
-/// Opens a disk image of the given or a detected format and reads its
-/// partition table.
-pub(crate) fn open_disk(path: &Path, format: Option<Format>) -> Result<Disk> {
-    let device = match format {
-        Some(format) => block::open_as(path, format)?,
-        None => block::open(path)?,
-    };
-    let table = partition::read(&*device).map_err(|error| error.within(path.display()))?;
-    Ok(Disk { device, parts: table.map(|table| table.partitions).unwrap_or_default() })
-}
 
 /// The entries of the root on the disk at `path`, and which partition it is.
 pub(crate) fn index_disk(
@@ -70,22 +57,32 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    /// Finds the root that `selector` means, and opens `mounts`.
+    /// Finds the root that `selector` means, opens `mounts`, and what else its
+    /// fstab or the partition table says belongs to it.
     pub(crate) fn find(
         disk: &Disk,
         selector: &RootSelector,
         mounts: &[(String, u32)],
     ) -> Result<Self> {
         let (place, root) = find_root(disk, selector)?;
+        let lines = fstab::lines(&*root)?;
         let mut systems = vec![(Vec::new(), root)];
         for (at, number) in mounts {
-            let part = by_number(disk, *number)?;
-            let fs = open(disk, part)?;
+            let fs = disk.by_number(*number)?.open()?;
             let at = at.trim_matches('/').as_bytes().to_vec();
             if at.is_empty() {
                 return Err(usage(format!("partition {number}"), "only the root is mounted on /"));
             }
             systems.push((at, fs));
+        }
+        for line in &lines {
+            let at = line.at.as_bytes();
+            if systems.iter().all(|(taken, _)| taken != at)
+                && let Some(volume) = fstab::find(disk, line)?
+            {
+                let fs = volume.open().map_err(|error| error.within(format!("/{}", line.at)))?;
+                systems.push((at.to_vec(), fs));
+            }
         }
         if systems.iter().all(|(at, _)| at != b"boot") {
             systems.extend(extended_boot(disk)?.map(|fs| (b"boot".to_vec(), fs)));
@@ -102,8 +99,8 @@ impl Root {
 /// The partition whose type says that it is `/boot`, as in Ubuntu's images.
 /// Without it the archive would have no kernel.
 fn extended_boot(disk: &Disk) -> Result<Option<Box<dyn FileSystem>>> {
-    match of_type(disk, |guid| guid == Guid::XBOOTLDR).as_slice() {
-        [part] => open(disk, part).map(Some),
+    match disk.of_type(|guid| guid == Guid::XBOOTLDR).as_slice() {
+        [volume] => volume.open().map(Some),
         _ => Ok(None),
     }
 }
@@ -112,12 +109,13 @@ type Found = (String, Box<dyn FileSystem>);
 
 fn find_root(disk: &Disk, selector: &RootSelector) -> Result<Found> {
     match selector {
-        RootSelector::Number(number) => checked(disk, by_number(disk, *number)?),
+        RootSelector::Number(number) => checked(disk.by_number(*number)?),
+        RootSelector::Logical(name) => checked(disk.by_name(name)?),
         RootSelector::TypeGuid(guid) => {
             let guid = guid.to_ascii_lowercase();
-            let typed = of_type(disk, |known| known.to_string() == guid);
+            let typed = disk.of_type(|known| known.to_string() == guid);
             match typed.as_slice() {
-                [part] => checked(disk, part),
+                [volume] => checked(*volume),
                 [] => Err(refused(disk, &format!("no partition has type {guid}"))),
                 _ => Err(refused(disk, &format!("several partitions have type {guid}"))),
             }
@@ -127,7 +125,7 @@ fn find_root(disk: &Disk, selector: &RootSelector) -> Result<Found> {
 }
 
 fn find_auto(disk: &Disk) -> Result<Found> {
-    if disk.parts.is_empty() {
+    if disk.is_one_volume() {
         return match fs::open(Arc::clone(&disk.device)) {
             Ok(fs) if looks_like_root(&*fs)? || is_empty(&*fs)? => Ok(("disk".into(), fs)),
             Ok(_) => Err(refused(disk, "a file system without /etc and /usr")),
@@ -137,16 +135,16 @@ fn find_auto(disk: &Disk) -> Result<Found> {
             Err(error) => Err(error),
         };
     }
-    if let [part] = of_type(disk, |guid| ROOT_TYPES.contains(&guid)).as_slice() {
-        return checked(disk, part);
+    if let [volume] = disk.of_type(|guid| ROOT_TYPES.contains(&guid)).as_slice() {
+        return checked(*volume);
     }
     let mut found = Vec::new();
-    let mut seen = Vec::new();
-    for part in &disk.parts {
-        match open(disk, part) {
-            Ok(fs) if looks_like_root(&*fs)? => found.push((place(part, &*fs), fs)),
-            Ok(fs) if is_empty(&*fs)? => seen.push(format!("{} is empty", place(part, &*fs))),
-            Ok(fs) => seen.push(format!("{} has no /etc and /usr", place(part, &*fs))),
+    let mut seen: Vec<String> = disk.lvm_problem.iter().cloned().collect();
+    for volume in disk.volumes() {
+        match volume.open() {
+            Ok(fs) if looks_like_root(&*fs)? => found.push((volume.place(&*fs), fs)),
+            Ok(fs) if is_empty(&*fs)? => seen.push(format!("{} is empty", volume.place(&*fs))),
+            Ok(fs) => seen.push(format!("{} has no /etc and /usr", volume.place(&*fs))),
             Err(error) => seen.push(error.to_string()),
         }
     }
@@ -163,46 +161,13 @@ fn find_auto(disk: &Disk) -> Result<Found> {
 
 /// Opens a partition that was named, and insists that it is a root. An empty
 /// one passes: it gets its own message later.
-fn checked(disk: &Disk, part: &Partition) -> Result<Found> {
-    let fs = open(disk, part)?;
-    let place = place(part, &*fs);
+fn checked(volume: Volume<'_>) -> Result<Found> {
+    let fs = volume.open()?;
+    let place = volume.place(&*fs);
     if looks_like_root(&*fs)? || is_empty(&*fs)? {
         return Ok((place, fs));
     }
     Err(Error::new(ErrorKind::Refused, place, "it has no /etc and /usr, so it is not a root"))
-}
-
-fn by_number(disk: &Disk, number: u32) -> Result<&Partition> {
-    let part = disk.parts.iter().find(|part| part.number == number);
-    part.ok_or_else(|| {
-        let known: Vec<String> = disk.parts.iter().map(|part| part.number.to_string()).collect();
-        let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-        usage(format!("partition {number}"), &format!("there is none; the disk has {known}"))
-    })
-}
-
-fn of_type(disk: &Disk, wanted: impl Fn(Guid) -> bool) -> Vec<&Partition> {
-    let parts = disk.parts.iter();
-    parts.filter(|part| matches!(part.kind, PartitionKind::Gpt(guid) if wanted(guid))).collect()
-}
-
-fn open(disk: &Disk, part: &Partition) -> Result<Box<dyn FileSystem>> {
-    let name = || format!("partition {}", part.number);
-    let window = part.open(&disk.device)?;
-    match fs::open(Arc::new(window)) {
-        Err(error) if error.kind() == ErrorKind::NotThisFormat => {
-            let reason = format!("no file system that can be read (type {})", type_name(part));
-            Err(Error::new(ErrorKind::Refused, name(), reason))
-        }
-        other => other.map_err(|error| error.within(name())),
-    }
-}
-
-fn type_name(part: &Partition) -> String {
-    match part.kind {
-        PartitionKind::Gpt(guid) => guid.to_string(),
-        PartitionKind::Mbr(byte) => format!("{byte:#04x}"),
-    }
 }
 
 fn looks_like_root(fs: &dyn FileSystem) -> Result<bool> {
@@ -217,10 +182,6 @@ fn looks_like_root(fs: &dyn FileSystem) -> Result<bool> {
 
 fn is_empty(fs: &dyn FileSystem) -> Result<bool> {
     Ok(fs.read_dir(fs.root())?.iter().all(|entry| entry.name == b"lost+found"))
-}
-
-fn place(part: &Partition, fs: &dyn FileSystem) -> String {
-    format!("partition {} ({})", part.number, fs.kind_name())
 }
 
 fn refused(disk: &Disk, reason: &str) -> Error {

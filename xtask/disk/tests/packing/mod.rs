@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail that way")]
 #![expect(clippy::disallowed_methods, reason = "GNU tar and mke2fs are the references")]
 
+pub mod bench;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -163,6 +165,12 @@ pub fn make_root(root: &Path) {
     )
     .unwrap();
     fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+}
+
+/// The same with what curtin looks for on a whole disk.
+pub fn make_dd_root(root: &Path) {
+    make_root(root);
+    fs::create_dir(root.join("curtin")).unwrap();
 }
 
 /// An ext4 image with the content of `root`.

@@ -48,6 +48,20 @@ pub fn make_filled(dir: &Path, mib: u64, options: &str, source: Option<&Path>) -
     path
 }
 
+/// A new XFS of `mib` MiB in `dir`, made with the words of `options`.
+pub fn make_xfs(dir: &Path, mib: u64, options: &str) -> PathBuf {
+    let path = dir.join("xfs.img");
+    let file = File::create(&path).expect("an image file");
+    file.set_len(mib << 20).expect("room for the image");
+    // mkfs.xfs refuses less than 300 MiB, except to its own tests.
+    let mut args = vec!["TEST_DEV=x", "TEST_DIR=x", "QA_CHECK_FS=x", "mkfs.xfs", "-q", "-f"];
+    args.extend(options.split_whitespace());
+    let mut args: Vec<&OsStr> = args.into_iter().map(OsStr::new).collect();
+    args.push(path.as_os_str());
+    run("env", &args);
+    path
+}
+
 /// Copies `image` beside itself, holes kept.
 pub fn copy(image: &Path, name: &str) -> PathBuf {
     let target = image.with_file_name(name);

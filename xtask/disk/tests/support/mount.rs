@@ -16,12 +16,17 @@ impl Mount {
     /// Never skips: without root or loop devices the test that asks for a
     /// mount fails, because without the kernel's answer it shows nothing.
     pub fn new(image: &Path, offset: u64, options: &str) -> Self {
+        Self::of("ext4", image, offset, options)
+    }
+
+    /// The same for a file system of another kind.
+    pub fn of(kind: &str, image: &Path, offset: u64, options: &str) -> Self {
         let point = image.with_extension("mnt");
         std::fs::create_dir_all(&point).expect("a mount point");
         let options = format!("loop,offset={offset},{options}");
         let args: [OsString; 6] = [
             "-t".into(),
-            "ext4".into(),
+            kind.into(),
             "-o".into(),
             options.into(),
             image.into(),

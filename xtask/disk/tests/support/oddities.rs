@@ -23,6 +23,8 @@ pub struct Capacity {
     pub fallocate: bool,
     /// Whether values of 64 KiB fit (ea_inode).
     pub large_xattrs: bool,
+    /// Whether it is XFS: links to 1023 bytes, 9 and 18 bits of device numbers.
+    pub xfs: bool,
     /// Entries of the large directory.
     pub entries: u32,
     /// Size of the sparse file, bytes.
@@ -33,7 +35,7 @@ pub struct Capacity {
 pub fn fill(root: &Path, capacity: Capacity) {
     stale_data(root, capacity);
     names(&root.join("names"));
-    kinds(&root.join("kinds"));
+    kinds(&root.join("kinds"), capacity);
     sizes(&root.join("sizes"), capacity);
     links(&root.join("links"), capacity);
     owners_and_times(&root.join("owners"));
@@ -113,7 +115,7 @@ fn names(dir: &Path) {
     write(deep.join("bottom"), "bottom");
 }
 
-fn kinds(dir: &Path) {
+fn kinds(dir: &Path, capacity: Capacity) {
     fs::create_dir(dir).unwrap();
     let node = |name: &str, kind, device: (u32, u32)| {
         let mode = Mode::from_raw_mode(0o640);
@@ -124,7 +126,8 @@ fn kinds(dir: &Path) {
     node("socket", FileType::Socket, (0, 0));
     let devices =
         [(0, 0), (1, 3), (8, 1), (255, 255), (256, 0), (0, 256), (4095, 1_048_575), (259, 70_000)];
-    for (major, minor) in devices {
+    let fits = |device: &(u32, u32)| !capacity.xfs || (device.0 < 1 << 9 && device.1 < 1 << 18);
+    for (major, minor) in devices.into_iter().filter(fits) {
         node(&format!("char-{major}-{minor}"), FileType::CharacterDevice, (major, minor));
         node(&format!("block-{major}-{minor}"), FileType::BlockDevice, (major, minor));
     }
@@ -166,7 +169,8 @@ fn links(dir: &Path, capacity: Capacity) {
     let file = write(dir.join("first"), "shared");
     fs::hard_link(&file, dir.join("second")).unwrap();
     fs::hard_link(&file, dir.join("other/third")).unwrap();
-    let longest = usize::try_from(capacity.block).unwrap().min(4096) - 1;
+    let most = if capacity.xfs { 1024 } else { 4096 };
+    let longest = usize::try_from(capacity.block).unwrap().min(most) - 1;
     for len in [1, 58, 59, 60, 61, 150, 500, longest] {
         symlink("t".repeat(len), dir.join(format!("to-{len}"))).unwrap();
     }

@@ -288,10 +288,12 @@ impl<'a, 'b> Drive<'a, 'b> {
         let interrupted = trouble.kind == Kind::Interrupted;
         let (serial_tail, cause) = self.watch.console();
         let guest = trouble.kind == Kind::Guest;
+        // A script that failed has said why; the console shows the last login.
+        let script = self.clock.phase() == Phase::Provision && self.watch.reason().is_none();
         Box::new(EngineError {
             phase: self.clock.phase(),
             screenshot: if interrupted { None } else { self.screenshot() },
-            serial_tail: if guest { serial_tail } else { Vec::new() },
+            serial_tail: if guest && !script { serial_tail } else { Vec::new() },
             cause: cause.filter(|_| guest).cloned(),
             serial_log: crate::engine::argv::serial_file(&self.job.spec, &self.job.paths),
             trouble,
@@ -307,6 +309,12 @@ impl<'a, 'b> Drive<'a, 'b> {
         }
         let seconds = self.clock.elapsed().as_secs();
         let name = format!("screen-{:02}{:02}", seconds / 60, seconds % 60);
-        self.vm.qmp().screendump(&self.job.paths.logs.join(name)).ok()
+        let file = self.vm.qmp().screendump(&self.job.paths.logs.join(name)).ok()?;
+        // QEMU leaves an empty one on a full disk.
+        let whole = std::fs::metadata(&file).is_ok_and(|meta| meta.len() > 0);
+        if !whole {
+            drop(std::fs::remove_file(&file));
+        }
+        whole.then_some(file)
     }
 }

@@ -104,7 +104,14 @@ impl SshClient {
     fn too_late(&self, limit: Option<Duration>, progress: &Progress) -> Trouble {
         let (Refusal::Denied(why) | Refusal::NotReady(why)) = &progress.last;
         let limit = limit.unwrap_or_default();
-        Trouble::guest(format!("no SSH login within {limit:?} (ssh_timeout); at the end: {why}"))
+        let hint = match why.contains("Permission denied") {
+            true => {
+                "the guest answers but refuses: check ssh_username and what sets the credential"
+            }
+            false => "the guest never answered: its console and screen show how far it came",
+        };
+        let time = format!("no SSH login within {limit:?} (ssh_timeout)");
+        Trouble::guest(format!("{time}; at the end: {why} (hint: {hint})"))
     }
 
     /// One attempt: look whether an SSH server greets, then log in.

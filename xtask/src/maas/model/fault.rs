@@ -17,6 +17,8 @@ pub enum Fault {
     Slow(u64),
     /// MAAS's clock is so many seconds ahead from here on.
     Clock(i64),
+    /// The connection ends, and MAAS obeys only before the so-manieth request after.
+    Late(u32),
     /// The request reaches MAAS twice, and the answer to the second is given.
     Twice,
 }

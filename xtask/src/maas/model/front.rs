@@ -26,6 +26,8 @@ struct Shared {
     address: SocketAddr,
     app: Mutex<App>,
     plan: Mutex<Box<dyn Plan>>,
+    /// Requests that are obeyed later, with the number of requests until then.
+    late: Mutex<Vec<(u32, Request)>>,
     stop: AtomicBool,
 }
 
@@ -45,6 +47,7 @@ impl Server {
             address,
             app: Mutex::new(App::new(dialect)),
             plan: Mutex::new(plan),
+            late: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let listening = shared.clone();
@@ -126,9 +129,23 @@ fn exchange(
     buffer.resize(length, 0);
     reader.read_exact(buffer)?;
     request.body = std::mem::take(buffer);
+    obey_late(shared);
+    if let Some(Fault::Late(after)) = fate {
+        lock(&shared.late).push((after, request));
+        return Ok(false);
+    }
     let going_on = answer(&request, fate, stream, shared)?;
     *buffer = request.body;
     Ok(going_on)
+}
+
+/// Obeys what was put off until now.
+fn obey_late(shared: &Shared) {
+    let mut late = lock(&shared.late);
+    late.iter_mut().for_each(|(left, _)| *left = left.saturating_sub(1));
+    for (_, request) in late.extract_if(.., |(left, _)| *left == 0) {
+        lock(&shared.app).handle(&request);
+    }
 }
 
 /// Answers as the fate of the request has it.
@@ -170,7 +187,7 @@ fn answer(
             std::thread::sleep(Duration::from_millis(milliseconds));
             obey()
         }
-        Some(Fault::CutRequest(_)) | None => obey(),
+        Some(Fault::CutRequest(_) | Fault::Late(_)) | None => obey(),
     };
     stream.write_all(&response.wire(true))?;
     Ok(true)

@@ -6,7 +6,6 @@ use crate::maas::error::{Kind, MaasError};
 use crate::maas::filetype::Filetype;
 use crate::maas::offer::Offer;
 use crate::maas::resource::{Resource, Set};
-use crate::table;
 
 /// Reads, a second apart, before a piece whose answer is lost counts as lost too:
 /// MAAS may still be at it.
@@ -32,6 +31,8 @@ impl Upload<'_> {
             self.piece = (self.piece / 2).max(SMALLEST_PIECE.min(self.piece));
         }
         let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        self.note(format!("{first}; asking how far MAAS is"));
         self.api.wait_or_fail(failures, error)?;
         let done = self.settle(goal, expected, fate_unknown)?;
         if !expected.contains(&done) {
@@ -45,7 +46,6 @@ impl Upload<'_> {
                 ),
             ));
         }
-        self.note(format!("{text}; going on at {}", table::size(done)));
         Ok(done)
     }
 

@@ -76,9 +76,13 @@ impl Bench {
 }
 
 fn api(server: &Server, key: &str) -> Api {
+    api_with(server, key, Pace { second: SECOND, attempts: 10 })
+}
+
+fn api_with(server: &Server, key: &str, pace: Pace) -> Api {
     let base = Base::parse(&server.url).unwrap();
     let client = Client::new(base, ApiKey::parse(key).unwrap(), None, CancelToken::new()).unwrap();
-    Api::new(client, Pace { second: SECOND, attempts: 10 })
+    Api::new(client, pace)
 }
 
 #[test]
@@ -127,11 +131,13 @@ fn one_fault_anywhere_is_survived() {
         Fault::After(502),
         Fault::After(500),
         Fault::Clock(4000),
+        Fault::Late(1),
+        Fault::Late(3),
         Fault::Twice,
     ];
     for dialect in dialect::ALL {
         for fault in &faults {
-            for number in 0..10 {
+            for number in 0..12 {
                 let bench = Bench::new(dialect);
                 bench.upload(&bench.offer(1, 1000), 1000, false).unwrap();
                 let offer = bench.offer(2, 2500);
@@ -286,6 +292,8 @@ fn campaign(dialect: &'static Dialect, count: u64) -> Figures {
             bench.server.app().store.regions = 3;
             bench.server.app().store.sync_lag = u32::try_from(dice.below(4)).unwrap();
         }
+        let pace = Pace { second: SECOND, attempts: 2 + u32::try_from(dice.below(5)).unwrap() };
+        let bench = Bench { api: api_with(&bench.server, &Server::key(), pace), ..bench };
         let offer = bench.offer(seed + 2, 1 + dice.index(200_000));
         let piece = 1 + dice.index(60_000) + 500;
         let happened: Happened = Arc::new(Mutex::default());

@@ -1,0 +1,42 @@
+//! `cargo xtask bench`: figures of parts of xtask.
+
+use anyhow::Result;
+
+use super::{Context, print};
+use crate::exit::Exit;
+use crate::maas::bench;
+
+/// Which part.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cargo xtask bench upload --mib 1024")]
+pub struct Args {
+    #[command(subcommand)]
+    part: Part,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Part {
+    /// Throughput of an upload to a model of MAAS on this host
+    #[command(after_help = "Example: cargo xtask bench upload --mib 1024 --rounds 5")]
+    Upload(UploadArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct UploadArgs {
+    /// Size of the file in MiB
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u64).range(8..=16384))]
+    mib: u64,
+    /// Measurements; the best of each is shown
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    rounds: u32,
+}
+
+/// Measures.
+///
+/// # Errors
+/// No space for the file, or no port for the model.
+pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+    let Part::Upload(args) = &args.part;
+    print(&bench::upload(&context.repo.out, args.mib, args.rounds)?)?;
+    Ok(Exit::Ok)
+}
