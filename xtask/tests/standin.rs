@@ -45,9 +45,10 @@ fn a_stand_in_of_el9_installs_and_mutated_ones_do_not() {
     assert!(ok, "{said}");
     let artifact = out(dir.path()).join("rocky9-amd64/rocky9-amd64.tar.gz");
     assert!(artifact.is_file(), "{said}");
+    // Where the keys went astray the console says little: it was their argument.
     for (mutation, reason) in [
-        ("line", "no inst.ks on the command line"),
-        ("menu", "no inst.ks on the command line"),
+        ("line", "fetched   nothing"),
+        ("menu", "fetched   nothing"),
         ("argument", "no inst.kickstart on the command line"),
     ] {
         let (ok, said) = build(dir.path(), "rocky9-amd64", "el9", mutation);

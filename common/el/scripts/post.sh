@@ -102,6 +102,11 @@ mkdir -p /boot/efi/EFI/BOOT
 cp "$vendor/$shim" "/boot/efi/EFI/BOOT/$removable"
 cp "$vendor/$grub" "/boot/efi/EFI/BOOT/$grub"
 rm -f /boot/efi/EFI/BOOT/fb*.efi
+# curtin before December 2024 looks for x64 names on every machine.
+if [ "$ARCHITECTURE" = arm64 ]; then
+  cp "$vendor/$shim" "$vendor/shimx64.efi"
+  cp "$vendor/$grub" "$vendor/grubx64.efi"
+fi
 if [ "$ARCHITECTURE" = amd64 ]; then
   [ -d /usr/lib/grub/i386-pc ] || fail "there is no GRUB for machines with BIOS"
 fi

@@ -68,11 +68,11 @@ fn needs(image: &Image, target: &Target, resolved: &Resolved) -> String {
         let part = |value: &Option<String>| value.clone().unwrap_or_default();
         let _ = writeln!(
             text,
-            "* Your own medium, `{}`, from <{}>. Name it with `--iso` or in `{}`; it is recognised by its label, `{}`.",
+            "* Your own medium, `{}`, from <{}>. Name it with `--iso` or in `{}`{}.",
             part(&media.file),
             part(&media.from),
             part(&media.env),
-            part(&media.label)
+            media.label.as_ref().map_or(String::new(), |l| format!("; its label has to be `{l}`")),
         );
     } else {
         let _ = writeln!(text, "* The network: the medium is <{}>.", resolved.plan.media.url);

@@ -1,0 +1,1 @@
+../common/hcl/uefi.pkr.hcl

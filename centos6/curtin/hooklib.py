@@ -1,0 +1,1 @@
+../../common/curtin/hooklib.py

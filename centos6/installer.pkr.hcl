@@ -1,0 +1,1 @@
+../common/hcl/installer.pkr.hcl

@@ -1,0 +1,1 @@
+../common/hcl/linux.pkr.hcl

@@ -1,0 +1,1 @@
+../common/hcl/qemu.pkr.hcl
