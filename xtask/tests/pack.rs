@@ -99,6 +99,37 @@ fn what_cannot_be_packed_says_why_and_leaves_nothing() {
 }
 
 #[test]
+fn foreign_disks_are_converted_and_said_to_be() {
+    let bench = Bench::new(&[]);
+    let before = bench.names();
+    assert_eq!(before, ["disk.raw", "root"]);
+    for format in ["vmdk", "vhdx", "vdi", "vpc"] {
+        let disk = format!("disk.{format}");
+        let args = ["convert", "-f", "raw", "-O", format, "disk.raw", &disk];
+        let status = Command::new("qemu-img").args(args).current_dir(bench.dir.path()).status();
+        assert!(status.unwrap().success());
+        let output = bench.xtask(&["pack", &disk, "-o", "x.tar.gz", "--force"]);
+        let said = stderr(&output);
+        assert!(said.contains("converting it to a temporary raw disk"), "{format}: {said}");
+        assert!(said.contains("error[C010]"), "{format}: {said}");
+        // Damaged: no temporary disk stays behind.
+        fs::write(bench.dir.path().join(&disk), {
+            let mut bytes = fs::read(bench.dir.path().join(&disk)).unwrap();
+            bytes.truncate(4096);
+            bytes
+        })
+        .unwrap();
+        bench.xtask(&["pack", &disk, "-o", "x.tar.gz", "--force"]);
+        fs::remove_file(bench.dir.path().join(&disk)).unwrap();
+        assert_eq!(
+            bench.names(),
+            ["disk.raw", "root", "x.tar.gz.rejected", "x.tar.gz.rejected.txt"],
+            "{format}"
+        );
+    }
+}
+
+#[test]
 fn inspect_judges_one_and_compares_two() {
     let bench = Bench::new(&[("etc/motd", "one"), ("etc/gone", "x")]);
     bench.xtask(&["pack", "disk.raw", "-o", "a.tar.gz", "--force"]);

@@ -9,7 +9,7 @@ mod window;
 use std::sync::Arc;
 
 pub use self::concat::Concat;
-pub use self::open::{Format, detect, open, open_as};
+pub use self::open::{Foreign, Format, detect, foreign, open, open_as};
 pub use self::qcow2::Qcow2;
 pub use self::raw::Raw;
 pub use self::window::Window;

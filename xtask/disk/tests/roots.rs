@@ -9,16 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk_image::block::{self, BlockRead};
-use disk_image::ext4::Ext4;
-use disk_image::fs::{FileKind, FileSystem, NodeId};
+use disk_image::fs::{self, FileKind, FileSystem, NodeId};
 use disk_image::{ErrorKind, partition};
 use rustix::time::{ClockId, clock_gettime};
 use support::image;
 use support::manifest::{assert_same, of_kernel, of_reader};
 use support::mount::Mount;
 
-/// Start and content of each ext4 file system on the disk.
-fn file_systems(disk: &Arc<dyn BlockRead>) -> Vec<(u64, Ext4)> {
+/// Start and content of each ext or XFS file system on the disk.
+fn file_systems(disk: &Arc<dyn BlockRead>) -> Vec<(u64, Box<dyn FileSystem>)> {
     let table = partition::read(disk).unwrap();
     let windows: Vec<(u64, Arc<dyn BlockRead>)> = match table {
         None => vec![(0, Arc::clone(disk))],
@@ -29,8 +28,8 @@ fn file_systems(disk: &Arc<dyn BlockRead>) -> Vec<(u64, Ext4)> {
             table.partitions.iter().map(open).collect()
         }
     };
-    let open = |(start, window)| match Ext4::open(window) {
-        Ok(fs) => Some((start, fs)),
+    let open = |(start, window)| match fs::open(window) {
+        Ok(fs) => (fs.kind_name() != "vfat").then_some((start, fs)),
         Err(error) if error.kind() == ErrorKind::NotThisFormat => None,
         Err(error) => panic!("{error}"),
     };
@@ -80,9 +79,9 @@ fn compare(path: &Path) {
     image::run("qemu-img", &[&args[..], &[path.as_os_str(), raw.as_os_str()]].concat());
     for (start, fs) in file_systems(&disk) {
         let mut buf = vec![0; 1 << 20];
-        read_all(&fs, fs.root(), &mut buf); // warms the page cache
+        read_all(&*fs, fs.root(), &mut buf); // warms the page cache
         let (clock, before) = (Instant::now(), cpu());
-        let (entries, bytes) = read_all(&fs, fs.root(), &mut buf);
+        let (entries, bytes) = read_all(&*fs, fs.root(), &mut buf);
         let (wall, used) = (clock.elapsed(), cpu() - before);
         println!(
             "{} at {start}: {entries} entries, {} MB read in {:.2} s, {:.2} CPU s ({:.2} per GB)",
@@ -92,8 +91,12 @@ fn compare(path: &Path) {
             used.as_secs_f64(),
             used.as_secs_f64() * 1e9 / bytes.max(1) as f64,
         );
-        let reader = of_reader(&fs);
-        let kernel = of_kernel(Mount::new(&raw, start, "ro").path());
+        let reader = of_reader(&*fs);
+        let mut kernel = of_kernel(Mount::of(fs.kind_name(), &raw, start, "ro").path());
+        // XFS also lists access control lists under their internal name.
+        for entry in kernel.values_mut() {
+            entry.xattrs.retain(|(name, _)| !name.starts_with(b"trusted.SGI_ACL_"));
+        }
         let same = assert_same(&format!("{} at {start}", path.display()), &kernel, &reader);
         println!("{same} entries are the same");
     }

@@ -51,6 +51,8 @@ pub enum Group {
     Rootless,
     /// `validate`, which skips and counts checks without it.
     Validate,
+    /// The tests of this repository, which make disks to read.
+    Test,
 }
 
 const fn tool(
@@ -77,6 +79,8 @@ pub const TOOLS: &[ToolSpec] = &[
     tool("git", &["--version"], "tells which commit an image is from", Group::Build),
     tool("newuidmap", &[], "lets mmdebstrap work without root", Group::Rootless),
     tool("shellcheck", &["--version"], "checks scripts", Group::Validate),
+    tool("mkfs.xfs", &["-V"], "makes XFS file systems for tests", Group::Test),
+    tool("pvcreate", &["--version"], "makes LVM volumes for tests", Group::Test),
     tool("ksvalidator", &[], "checks kickstarts", Group::Validate),
     tool("cloud-init", &["--version"], "checks user-data", Group::Validate),
     tool("xmllint", &["--version"], "checks XML answer files", Group::Validate),

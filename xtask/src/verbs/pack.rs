@@ -1,5 +1,7 @@
 //! `cargo xtask pack`: a disk to an artifact that satisfies the contract.
 
+mod convert;
+
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -42,10 +44,10 @@ pub struct Args {
     /// tgz (root file system) or ddgz (whole disk) [default: by the name of FILE]
     #[arg(long, value_enum)]
     kind: Option<KindArg>,
-    /// Partition with the root: a number or a GPT type [default: found by type, then by content]
+    /// Root: number or GPT type of a partition, or GROUP/VOLUME of LVM [default: found by type, then by content]
     #[arg(long, value_name = "N")]
     root_partition: Option<String>,
-    /// Partition that is /boot [default: the one with the GPT type for it, if any]
+    /// Partition that is /boot [default: by fstab, or the one with the GPT type for it, if any]
     #[arg(long, value_name = "N")]
     boot_partition: Option<u32>,
     /// Directory that becomes /curtin in the image, instead of what is there
@@ -153,8 +155,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     }
     let mut expect = target.map_or_else(|| Expectations::unknown(kind), Expectations::from);
     expect.kind = kind;
-    let started = Instant::now();
-    let checked = pack_and_check(&request, &expect, &CancelToken::global())?;
+    let (started, cancel) = (Instant::now(), CancelToken::global());
+    let converted = convert::foreign(&request, &cancel)?;
+    let request = converted.as_ref().map_or(&request, |it| &it.request);
+    let checked = pack_and_check(request, &expect, &cancel)?;
     report(&checked, started.elapsed())
 }
 
@@ -201,8 +205,11 @@ fn root(text: Option<&str>) -> Result<RootSelector> {
     if text.len() == 36 && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit()) {
         return Ok(RootSelector::TypeGuid(text.into()));
     }
+    if text.split('/').filter(|name| !name.is_empty()).count() == 2 && !text.starts_with('/') {
+        return Ok(RootSelector::Logical(text.into()));
+    }
     Err(Coded::usage(format!(
-        "--root-partition {text}: neither a number nor the GUID of a partition type\n  \
+        "--root-partition {text}: neither a number nor the GUID of a partition type nor GROUP/VOLUME\n  \
         hint: `sfdisk -l DISK` shows the numbers"
     )))
 }

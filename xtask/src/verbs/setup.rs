@@ -40,7 +40,7 @@ pub struct Args {
     /// Guests to prepare for; may be repeated [default: the host's own]
     #[arg(long, value_enum, value_name = "ARCH")]
     pub arch: Vec<Arch>,
-    /// Install what `validate` uses to check answer files and scripts, too
+    /// Install what `validate` and the tests use to check answer files, scripts and disks, too
     #[arg(long)]
     pub validators: bool,
 }

@@ -135,33 +135,58 @@ fn backing_path(image: &Path, name: &str) -> Result<PathBuf> {
     Ok(dir.join(name))
 }
 
-fn detect_open(file: &Raw, path: &Path) -> Result<Format> {
-    /// Formats that are refused: offset and bytes of their magic number.
-    const FOREIGN: [(usize, &[u8], &str); 12] = [
-        (0, b"KDMV", "a VMDK image"),
-        (0, b"# Disk DescriptorFile", "the description of a VMDK image"),
-        (0, b"vhdxfile", "a VHDX image"),
-        (0, b"conectix", "a VHD image"),
-        (0x40, &[0x7f, 0x10, 0xda, 0xbe], "a VDI image"),
-        (0, b"QED\0", "a QED image"),
-        (0, b"WithoutFreeSpace", "a Parallels image"),
-        (0, b"WithouFreSpacExt", "a Parallels image"),
-        (0, &[0x1f, 0x8b, 8], "compressed with gzip"),
-        (0, &[0xfd, b'7', b'z', b'X', b'Z', 0], "compressed with xz"),
-        (0, &[0x28, 0xb5, 0x2f, 0xfd], "compressed with zstd"),
-        (0, b"BZh", "compressed with bzip2"),
-    ];
+/// Formats that are not read here: offset and bytes of their magic number, what
+/// to call them, and QEMU's name where `qemu-img` reads them from one file.
+const FOREIGN: [(usize, &[u8], &str, Option<&str>); 12] = [
+    (0, b"KDMV", "a VMDK image", Some("vmdk")),
+    (0, b"# Disk DescriptorFile", "the description of a VMDK image", None),
+    (0, b"vhdxfile", "a VHDX image", Some("vhdx")),
+    (0, b"conectix", "a VHD image", Some("vpc")),
+    (0x40, &[0x7f, 0x10, 0xda, 0xbe], "a VDI image", Some("vdi")),
+    (0, b"QED\0", "a QED image", None),
+    (0, b"WithoutFreeSpace", "a Parallels image", Some("parallels")),
+    (0, b"WithouFreSpacExt", "a Parallels image", Some("parallels")),
+    (0, &[0x1f, 0x8b, 8], "compressed with gzip", None),
+    (0, &[0xfd, b'7', b'z', b'X', b'Z', 0], "compressed with xz", None),
+    (0, &[0x28, 0xb5, 0x2f, 0xfd], "compressed with zstd", None),
+    (0, b"BZh", "compressed with bzip2", None),
+];
+
+/// A disk image that has to be converted first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Foreign {
+    /// In a sentence: `a VMDK image`.
+    pub what: &'static str,
+    /// Name for `qemu-img convert -f`.
+    pub format: &'static str,
+}
+
+/// Says whether the image at `path` is in a format that `qemu-img` reads and
+/// this crate does not. Formats that name further files are none of these.
+pub fn foreign(path: &Path) -> Result<Option<Foreign>> {
+    let found = foreign_magic(&Raw::open(path)?)?;
+    Ok(found.and_then(|(what, format)| format.map(|format| Foreign { what, format })))
+}
+
+type Known = (&'static str, Option<&'static str>);
+
+fn foreign_magic(file: &Raw) -> Result<Option<Known>> {
     let mut head = vec![0; clip(file.len(), 512)];
+    file.read_at(0, &mut head)?;
+    let is = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    let found = FOREIGN.iter().find(|(at, magic, ..)| is(*at, magic));
+    Ok(found.map(|(_, _, what, format)| (*what, *format)))
+}
+
+fn detect_open(file: &Raw, path: &Path) -> Result<Format> {
+    let mut head = vec![0; clip(file.len(), qcow2::MAGIC.len())];
     file.read_at(0, &mut head)?;
     if head.starts_with(qcow2::MAGIC) {
         return Ok(Format::Qcow2);
     }
-    let found = FOREIGN
-        .iter()
-        .find(|(at, magic, _)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic)));
-    match found {
+    match foreign_magic(file)? {
         None => Ok(Format::Raw),
-        Some((_, _, what)) => {
+        Some((what, _)) => {
             let reason = format!("the file is {what}, not a raw or qcow2 disk");
             let hint = if what.starts_with("compressed") {
                 "unpack it first"

@@ -224,9 +224,11 @@ fn what_is_missing_becomes_packages() {
         assert!(bare.iter().any(|name| name == package), "{package} in {bare:?}");
     }
     assert!(!bare.contains(&"uidmap".to_owned()) && !bare.contains(&"shellcheck".to_owned()));
+    assert!(!bare.contains(&"xfsprogs".to_owned()));
     assert!(names(&host(false), PackageManager::Apt, false).contains(&"uidmap".to_owned()));
     let all = names(&host(true), PackageManager::Apt, true);
-    for package in ["shellcheck", "python3-venv", "cloud-init", "libxml2-utils"] {
+    for package in ["shellcheck", "python3-venv", "cloud-init", "libxml2-utils", "xfsprogs", "lvm2"]
+    {
         assert!(all.iter().any(|name| name == package), "{package}");
     }
     let fedora = names(&host(true), PackageManager::Dnf, false);

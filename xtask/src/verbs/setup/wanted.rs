@@ -18,7 +18,7 @@ pub struct Want {
     pub brings: String,
 }
 
-/// What is missing for builds of `arches`; with `validators`, for `validate` too.
+/// What is missing for builds of `arches`; with `validators`, for `validate` and our tests too.
 #[must_use]
 pub fn wanted(
     host: &Host,
@@ -44,7 +44,7 @@ pub fn wanted(
         let needed = match spec.group {
             Group::Build => true,
             Group::Rootless => host.rootless != Rootless::Root,
-            Group::Validate => validators,
+            Group::Validate | Group::Test => validators,
         };
         if !needed || host.tools.contains_key(spec.name) {
             continue;
@@ -69,9 +69,10 @@ fn program(manager: PackageManager, tool: &str) -> String {
     match (manager, debian_package(tool)) {
         (PackageManager::Apt, Some(package)) => package.to_owned(),
         (PackageManager::Apt, None) => tool.to_owned(),
-        (PackageManager::Dnf, Some(package @ ("dosfstools" | "e2fsprogs" | "mtools"))) => {
-            package.to_owned()
-        }
+        (
+            PackageManager::Dnf,
+            Some(package @ ("dosfstools" | "e2fsprogs" | "lvm2" | "mtools" | "xfsprogs")),
+        ) => package.to_owned(),
         (PackageManager::Dnf, _) => format!("/usr/bin/{tool}"),
     }
 }
