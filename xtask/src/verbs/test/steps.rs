@@ -38,7 +38,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 19] = [
     "fmt",
     "clippy",
     "tests",
@@ -55,6 +55,9 @@ pub const NAMES: [&str; 16] = [
     "roots",
     "setup",
     "packer",
+    "stand-in",
+    "knobs",
+    "faults",
 ];
 
 /// Every step in order; the quick ones first, so that they fail first.
@@ -117,12 +120,19 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         step("setup", Script, &suites, 30),
         // Fails without a real Packer: whoever asks for everything has one.
         Step { vm: false, ..ignored("packer", "xtask", "packer", 30, vec![]) },
+        ignored("stand-in", "xtask", "standin", 60, vec![]),
+        Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
+        step("faults", Cargo, &FAULTS, 120),
     ];
     if arch == Arch::Arm64 {
         steps.retain(|step| !step.name.ends_with("bios"));
     }
     steps
 }
+
+/// 500 uploads with random faults for each release of MAAS.
+const FAULTS: [&str; 8] =
+    ["test", "--locked", "-p", "xtask", "--lib", "--", "--ignored", "random_faults_500"];
 
 fn step(name: &'static str, program: Program, args: &[&str], minutes: u64) -> Step {
     Step {
