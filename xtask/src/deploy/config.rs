@@ -31,6 +31,8 @@ pub struct Inputs<'a> {
     pub layout: Layout,
     /// What starts the machine.
     pub firmware: Firmware,
+    /// Bytes of its disk, for a curtin that has to be told sizes.
+    pub disk: Option<u64>,
 }
 
 impl Inputs<'_> {
@@ -54,7 +56,7 @@ pub fn curtin(inputs: &Inputs<'_>) -> Value {
     let source = format!("http://{HOST_IN_GUEST}:{}/images/{}", inputs.port, inputs.artifact);
     json!({
         "sources": { "00": { "type": "tgz", "uri": source } },
-        "storage": layout::storage(inputs.layout, inputs.firmware),
+        "storage": layout::storage(inputs.layout, inputs.firmware, inputs.disk),
         "network": network(),
         "apt": apt(),
         "cloudconfig": cloudconfig(inputs),
@@ -157,6 +159,7 @@ mod tests {
             artifact: "debian.tar.gz",
             layout: Layout::Flat,
             firmware: Firmware::Uefi,
+            disk: None,
         })
     }
 

@@ -34,9 +34,20 @@ impl Layout {
     }
 }
 
-/// The `storage` section of the configuration.
+/// What GPT, alignment and a volume group's own data take of a disk: more than
+/// enough for all three.
+const OVERHEAD: u64 = 16 * MIB;
+
+/// The `storage` section of the configuration. MAAS sends sizes in bytes and
+/// curtin knows nothing else; without `disk` (bytes) our own installer takes
+/// what is left.
 #[must_use]
-pub fn storage(layout: Layout, firmware: Firmware) -> Value {
+pub fn storage(layout: Layout, firmware: Firmware, disk: Option<u64>) -> Value {
+    let rest = |of: Option<u64>, taken: u64| {
+        of.map_or(json!(-1), |all| json!(all.saturating_sub(taken) / MIB * MIB))
+    };
+    let part2 = rest(disk, ESP + OVERHEAD);
+    let volume = rest(disk, ESP + 2 * OVERHEAD);
     let mut items = vec![json!({
         "id": "disk0", "type": "disk", "serial": DISK_SERIAL, "name": "disk0", "ptable": "gpt",
         "wipe": "superblock", "grub_device": firmware == Firmware::Bios,
@@ -52,9 +63,9 @@ pub fn storage(layout: Layout, firmware: Firmware) -> Value {
         }),
     });
     items.push(json!({
-        "id": "part2", "type": "partition", "number": 2, "device": "disk0", "size": -1,
+        "id": "part2", "type": "partition", "number": 2, "device": "disk0", "size": part2,
     }));
-    items.extend(root_volume(layout));
+    items.extend(root_volume(layout, &volume));
     if firmware == Firmware::Uefi {
         items.push(json!({
             "id": "esp", "type": "format", "fstype": "fat32", "label": "efi", "volume": "part1",
@@ -66,7 +77,7 @@ pub fn storage(layout: Layout, firmware: Firmware) -> Value {
     json!({ "version": 1, "config": items })
 }
 
-fn root_volume(layout: Layout) -> Vec<Value> {
+fn root_volume(layout: Layout, size: &Value) -> Vec<Value> {
     let mut items = Vec::new();
     let volume = match layout {
         Layout::Flat => "part2",
@@ -76,7 +87,7 @@ fn root_volume(layout: Layout) -> Vec<Value> {
             }));
             items.push(json!({
                 "id": "volume", "type": "lvm_partition", "name": "lvroot", "volgroup": "group",
-                "size": -1,
+                "size": size,
             }));
             "volume"
         }
@@ -96,7 +107,7 @@ mod tests {
     fn every_reference_has_a_target() {
         for layout in [Layout::Flat, Layout::Lvm] {
             for firmware in [Firmware::Uefi, Firmware::Bios] {
-                let storage = storage(layout, firmware);
+                let storage = storage(layout, firmware, None);
                 let items = storage["config"].as_array().unwrap();
                 let ids: Vec<&str> = items.iter().map(|i| i["id"].as_str().unwrap()).collect();
                 for (at, item) in items.iter().enumerate() {
@@ -113,10 +124,23 @@ mod tests {
 
     #[test]
     fn each_firmware_has_its_partition_and_never_the_other() {
-        let flags = |firmware| storage(Layout::Flat, firmware).to_string();
+        let flags = |firmware| storage(Layout::Flat, firmware, Some(8 << 30)).to_string();
         assert!(flags(Firmware::Uefi).contains("/boot/efi"));
         assert!(!flags(Firmware::Uefi).contains("bios_grub"));
         assert!(flags(Firmware::Bios).contains("bios_grub"));
         assert!(!flags(Firmware::Bios).contains("/boot/efi"));
+    }
+
+    #[test]
+    fn curtin_is_given_sizes_that_fit() {
+        for layout in [Layout::Flat, Layout::Lvm] {
+            let storage = storage(layout, Firmware::Uefi, Some(8 << 30));
+            let sizes =
+                storage["config"].as_array().unwrap().iter().filter_map(|i| i["size"].as_u64());
+            let sizes: Vec<u64> = sizes.collect();
+            assert_eq!(sizes[1], (8 << 30) - 528 * MIB);
+            assert!(sizes.iter().all(|size| size % MIB == 0), "{sizes:?}");
+            assert!(!storage.to_string().contains("-1"), "{storage}");
+        }
     }
 }

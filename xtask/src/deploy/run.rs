@@ -143,6 +143,7 @@ impl<'a> Run<'a> {
             artifact: &url_name(&name.unwrap_or_default()),
             layout: self.settings.layout,
             firmware: self.settings.firmware,
+            disk: self.settings.curtin.as_ref().map(|_| self.settings.disk_bytes),
         };
         let mut plan = json!({ "config": config::curtin(&inputs), "needs": self.needs() });
         if self.settings.curtin.is_some() {
@@ -158,6 +159,7 @@ impl<'a> Run<'a> {
         let curtin = [
             ("file", "file"),
             ("lvcreate", "lvm2"),
+            ("lshw", "lshw"),
             ("mdadm", "mdadm"),
             // Modules that curtin imports: no program of theirs is looked for.
             ("python3-module-apt", "python3-apt"),
