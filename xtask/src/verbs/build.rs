@@ -44,6 +44,9 @@ pub struct Args {
     /// Touch no network; media must be there
     #[arg(long)]
     offline: bool,
+    /// Trust a checksum list whose signature is missing or wrong
+    #[arg(long, env = "XTASK_UNSIGNED_MEDIA")]
+    unsigned_media: bool,
     /// Show what would be done; nothing runs
     #[arg(long)]
     dry_run: bool,
@@ -195,6 +198,7 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         engine: Engine::choose(args.engine, on_error)?,
         refresh: args.refresh,
         offline: args.offline,
+        unsigned_media: args.unsigned_media,
         verbose: context.verbose,
         on_error,
         view: if args.view { View::Screen } else { View::None },
