@@ -38,10 +38,11 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     "fmt",
     "clippy",
     "tests",
+    "fuzz",
     "validate",
     "docs",
     "build",
@@ -77,6 +78,7 @@ pub fn all(arch: Arch) -> Vec<Step> {
             10,
         ),
         step("tests", Cargo, &["test", "--locked", "--workspace"], 15),
+        step("fuzz", Xtask, &["fuzz", "--smoke"], 8),
         step("validate", Xtask, &["validate", "--strict"], 5),
         step("docs", Xtask, &["docs", "--check"], 2),
         Step { vm: true, ..step("build", Xtask, &["build", &target, "--force"], 20) },
