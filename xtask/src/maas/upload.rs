@@ -275,7 +275,7 @@ impl<'a> Upload<'a> {
     fn send(&mut self, goal: &Goal) -> Result<(), MaasError> {
         let total = self.offer.size;
         let broken = |e: std::io::Error| wrong("read the file", e.to_string());
-        let source = Source::open(&self.offer.path, total).map_err(broken)?;
+        let source = Source::open(&self.offer.path, total, self.offer.stamp).map_err(broken)?;
         let (mut done, mut failures) = (goal.from, 0);
         (self.on)(Event::Sent { done, total });
         while done < total {

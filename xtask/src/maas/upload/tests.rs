@@ -50,6 +50,7 @@ impl Bench {
             filetype: Filetype::named("tgz").unwrap(),
             sha256: digest.iter().map(|b| format!("{b:02x}")).collect(),
             size: size as u64,
+            stamp: None,
             min_version: None,
         }
     }
@@ -134,6 +135,7 @@ fn one_fault_anywhere_is_survived() {
         Fault::Late(1),
         Fault::Late(3),
         Fault::Twice,
+        Fault::Trickle(1),
     ];
     // 3.5 and 3.6 behave as 3.7; the random faults below run on all five.
     for dialect in [&dialect::V3_4, &dialect::V3_7, &dialect::V3_8] {
