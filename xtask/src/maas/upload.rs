@@ -148,7 +148,12 @@ impl<'a> Upload<'a> {
             Step::Create => self.create(existing.as_ref()).map(Begun::Goal),
             Step::Replace(id) => {
                 self.check_elsewhere(Some(id))?;
-                self.note("deleting the image that is there");
+                let bytes = existing.as_ref().map_or(0, Resource::stored);
+                self.note(format!(
+                    "deleting the image that is there, which frees {}; until this upload ends, \
+                     MAAS has none of that name",
+                    crate::table::size(bytes)
+                ));
                 self.api.delete(id)?;
                 self.create(None).map(Begun::Goal)
             }

@@ -134,6 +134,15 @@ impl Store {
             .is_some_and(|b| b.length == file.size && hex(b.hash.clone()) == file.sha256)
     }
 
+    /// What is there of a file is how these bytes begin.
+    #[must_use]
+    pub fn is_beginning(&self, file: &File, bytes: &[u8]) -> bool {
+        let Some(blob) = self.blobs.get(&self.place(file)) else { return true };
+        let length = usize::try_from(blob.length).unwrap_or(usize::MAX);
+        let begin = bytes.get(..length).map(Sha256::digest);
+        begin.is_some_and(|digest| digest == blob.hash.clone().finalize())
+    }
+
     /// A file of these bytes exists with another size.
     #[must_use]
     pub fn contradicts(&self, sha256: &str, size: u64) -> bool {
