@@ -101,7 +101,7 @@ pub fn build(
         return Ok(Outcome::UpToDate(manifest));
     }
     let size = canonical.plan.machine;
-    let load = Load { memory_mib: size.memory_mib, cpus: size.cpus, disk: 0, expected: None };
+    let load = Load::of(&size, None);
     let _seat = match &settings.gate {
         Some(gate) => gate.wait(&target.id, &load, &settings.cancel, &reporter)?,
         None => None,

@@ -1,6 +1,7 @@
 //! `cargo xtask build`: targets to checked artifacts.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
@@ -129,7 +130,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let kvm = targets.first().is_some_and(|t| preparation.accelerator(t.arch) == "kvm");
     let budget = many::budget(&context.repo.out, kvm, args.jobs, args.memory);
     let ledger = Ledger::of_user().inspect_err(|why| eprintln!("warning: {why:#}")).ok();
-    settings.gate = ledger.map(|ledger| Gate { ledger, budget });
+    LastRun::begin(&context.repo.out, &targets)?;
+    let device = device(&context.repo.out);
+    settings.gate = ledger.map(|ledger| Gate { ledger, budget, device });
     let crew = Crew {
         repo: &context.repo,
         preparation: &Mutex::new(preparation),
@@ -149,6 +152,11 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         }
         _ => Ok(exit),
     }
+}
+
+/// The file system of the outputs.
+fn device(out: &Path) -> u64 {
+    std::fs::metadata(out).map_or(0, |meta| meta.dev())
 }
 
 /// The page about this run, unless nothing had to be done.
@@ -239,7 +247,6 @@ fn announce(engine: &Engine, preparation: &mut Preparation, targets: &[&Target])
 
 /// One failure decides the exit code by its kind, several are exit 1.
 fn conclude(args: &Args, context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<Exit> {
-    LastRun::add(&context.repo.out, targets, ended)?;
     if let Some(path) = &args.junit {
         write_atomic(path, summary::junit(targets, ended).as_bytes())?;
     }
