@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 
 use super::plan::PlanFlags;
-use super::{Context, print, selected};
+use super::{Context, deploy_test, print, selected};
 use crate::build::board::Board;
 use crate::build::engine::{Choice, Engine};
 use crate::build::html;
@@ -18,6 +18,7 @@ use crate::build::run::{Outcome, Settings};
 use crate::build::summary::{self, LastRun};
 use crate::catalog::Target;
 use crate::cli::{Format, Targets};
+use crate::deploy::outputs;
 use crate::engine::host::View;
 use crate::engine::run::OnError;
 use crate::exit::{self, Coded, Exit};
@@ -29,7 +30,7 @@ use crate::signal::CancelToken;
 /// Which targets, and how they are built.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml"
+    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build debian-12-mirror --deploy-test\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -87,6 +88,9 @@ pub struct Args {
     /// Watch the VM: a window, or VNC on 127.0.0.1
     #[arg(long)]
     view: bool,
+    /// Deploy what was built in a VM of its own; what fails is not uploaded
+    #[arg(long)]
+    deploy_test: bool,
     /// Upload what was built to MAAS; the server is checked before the first build
     #[arg(long)]
     upload: bool,
@@ -142,11 +146,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     };
     let ended = crew.run(&targets);
     report(context, &targets, &ended, &settings)?;
-    let exit = conclude(args, context, &targets, &ended)?;
+    let mut exit = conclude(args, context, &targets, &ended)?;
+    if args.deploy_test && exit != Exit::Interrupted {
+        let tested = deploy_tests(context, &targets, &ended)?;
+        // The page with the tests on it.
+        report(context, &targets, &ended, &settings)?;
+        exit = if exit == Exit::Ok { tested } else { exit };
+    }
     match maas {
         Some(maas) if exit != Exit::Interrupted => {
             let good = ended.iter().filter(|e| matches!(e.result, Some(Ok(_))));
             let built = good.filter_map(|e| targets.get(e.index).copied());
+            let built = built.filter(|target| !args.deploy_test || passed(context, target));
             let uploaded = super::upload::built(&maas, built, context)?;
             Ok(if exit == Exit::Ok { uploaded } else { exit })
         }
@@ -157,6 +168,25 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
 /// The file system of the outputs.
 fn device(out: &Path) -> u64 {
     std::fs::metadata(out).map_or(0, |meta| meta.dev())
+}
+
+/// Deploys what was built, one after the other: each takes two VMs.
+fn deploy_tests(context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<Exit> {
+    let mut exit = Exit::Ok;
+    for e in ended.iter().filter(|e| matches!(e.result, Some(Ok(_)))) {
+        let Some(target) = targets.get(e.index) else { continue };
+        let report = deploy_test::test(&deploy_test::Args::of_target(&target.id), context)?;
+        eprint!("{report}");
+        if !report.passed {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
+}
+
+/// Whether the last deploy test of a target's artifact passed.
+fn passed(context: &Context, target: &Target) -> bool {
+    outputs::last(&context.repo.out_dir(&target.id)).is_some_and(|report| report.passed)
 }
 
 /// The page about this run, unless nothing had to be done.

@@ -38,7 +38,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     "fmt",
     "clippy",
     "tests",
