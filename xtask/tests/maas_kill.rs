@@ -88,8 +88,8 @@ impl Bench {
     fn is_deployable(&self) -> bool {
         let app = self.server.app();
         let resource = app.store.resources.values().find(|r| r.name == NAME);
-        let files = resource.iter().flat_map(|r| &r.sets).filter_map(|s| s.file.as_ref());
-        let newest = files.filter(|f| app.store.is_complete(f)).next_back();
+        let mut files = resource.iter().flat_map(|r| &r.sets).filter_map(|s| s.file.as_ref());
+        let newest = files.rfind(|f| app.store.is_complete(f));
         newest.is_some_and(|f| app.store.is_true(f))
     }
 
