@@ -1,5 +1,6 @@
 //! What README, CONTRIBUTING and `docs/` say is true: links lead somewhere,
 //! commands and flags exist, the walk through a new image works as written.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "tests start the program as a user does")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,4 +183,20 @@ fn adding_an_os_as_the_page_says() {
     assert!(image.contains("2038-05-31"), "{image}");
     let readme = fs::read_to_string(tree.path().join("README.md")).unwrap();
     assert!(readme.contains("Rocky Linux 11"), "the table of images has it");
+}
+
+/// Boxes of the picture are modules of the program or members of the workspace.
+#[test]
+fn the_picture_shows_modules_that_exist() {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let (_, picture) = page.split_once("```mermaid").unwrap();
+    let picture = picture.split("```").next().unwrap();
+    let boxes: BTreeSet<&str> =
+        picture.lines().filter_map(|l| l.trim().split_once("[\"")).map(|(name, _)| name).collect();
+    assert!(boxes.len() >= 12, "{boxes:?}");
+    for name in boxes {
+        let module = root().join(format!("xtask/src/{name}.rs"));
+        let member = root().join(format!("xtask/{name}/Cargo.toml"));
+        assert!(module.exists() || member.exists(), "{name}");
+    }
 }
