@@ -38,7 +38,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     "fmt",
     "clippy",
     "tests",
@@ -59,6 +59,7 @@ pub const NAMES: [&str; 20] = [
     "stand-in",
     "knobs",
     "faults",
+    "kills",
 ];
 
 /// Every step in order; the quick ones first, so that they fail first.
@@ -125,6 +126,7 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         ignored("stand-in", "xtask", "standin", 60, vec![]),
         Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
         step("faults", Cargo, &FAULTS, 120),
+        Step { vm: false, after: &[], ..ignored("kills", "xtask", "maas_kill", 60, vec![]) },
     ];
     if arch == Arch::Arm64 {
         steps.retain(|step| !step.name.ends_with("bios"));
