@@ -38,7 +38,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 23] = [
     "fmt",
     "clippy",
     "tests",
@@ -60,6 +60,8 @@ pub const NAMES: [&str; 21] = [
     "knobs",
     "faults",
     "kills",
+    "archives",
+    "damage",
 ];
 
 /// Every step in order; the quick ones first, so that they fail first.
@@ -127,6 +129,13 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
         step("faults", Cargo, &FAULTS, 120),
         Step { vm: false, after: &[], ..ignored("kills", "xtask", "maas_kill", 60, vec![]) },
+        // 400 random file systems against GNU tar; 25,000 damaged images.
+        Step {
+            vm: false,
+            after: &[],
+            ..ignored("archives", "disk-image", "random_archives", 60, vec![])
+        },
+        Step { vm: false, after: &[], ..ignored("damage", "disk-image", "damage", 120, vec![]) },
     ];
     if arch == Arch::Arm64 {
         steps.retain(|step| !step.name.ends_with("bios"));
