@@ -13,4 +13,5 @@ pub use facts::{Kernel, OsRelease, Package, dpkg_packages, initrd_names, kernels
 pub use fingerprint::Fingerprint;
 pub use index::{Index, Node, NodeKind};
 
+pub(crate) use archive::scan_tar;
 pub(crate) use fingerprint::Fingerprinter;

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use disk_image::artifact::Artifact;
+use disk_image::gzip;
 use disk_image::pack::{PackRequest, RootSelector, Watch};
 use disk_image::policy::Kind;
-use disk_image::{artifact, gzip};
 use serde_json::{Value, json};
 
 use super::report::Reporter;
@@ -28,6 +29,8 @@ pub struct Packed {
     /// OS release, kernels, package count, what clean-up did.
     pub contents: Value,
     entries: u64,
+    /// What is in it.
+    artifact: Artifact,
 }
 
 impl Packed {
@@ -90,6 +93,7 @@ pub fn pack(target: &Target, disk: &Path, output: &Path, cancel: &CancelToken) -
         sha256: hex(&packed.sha256),
         contents,
         entries: packed.totals.entries,
+        artifact: packed.artifact,
     })
 }
 
@@ -114,24 +118,22 @@ pub fn expectations(target: &Target) -> Expectations {
     }
 }
 
-/// Reads the artifact back and checks it; one that breaks the contract is
+/// Checks what went into the artifact; one that breaks the contract is
 /// renamed to `*.rejected`.
 ///
 /// # Errors
 /// Every broken rule.
-pub fn check(target: &Target, path: &Path, reporter: &Reporter) -> Result<()> {
-    let read = artifact::read(path, artifact::Options::default())
-        .with_context(|| format!("cannot read {} back", path.display()))?;
-    let verdict = contract::check(&read, &expectations(target));
+pub fn check(target: &Target, packed: &Packed, reporter: &Reporter) -> Result<()> {
+    let verdict = contract::check(&packed.artifact, &expectations(target));
     for breakage in verdict.breakages.iter().filter(|b| b.accepted.is_none()) {
         reporter.say(&breakage.to_string());
     }
     if verdict.is_ok() {
         return Ok(());
     }
-    let mut rejected = path.as_os_str().to_owned();
+    let mut rejected = packed.path.as_os_str().to_owned();
     rejected.push(".rejected");
-    fs::rename(path, &rejected)?;
+    fs::rename(&packed.path, &rejected)?;
     bail!(
         "the artifact breaks {} of {} contract rules; it is kept as {}",
         verdict.errors(),

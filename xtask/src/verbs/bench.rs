@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: figures of parts of xtask.
 
+mod pack;
+
 use anyhow::Result;
 
 use super::{Context, print};
@@ -19,6 +21,9 @@ enum Part {
     /// Throughput of an upload to a model of MAAS on this host
     #[command(after_help = "Example: cargo xtask bench upload --mib 1024 --rounds 5")]
     Upload(UploadArgs),
+    /// Packing against today's pipelines and the limits of this machine
+    #[command(after_help = "Example: cargo xtask bench pack --rounds 3")]
+    Pack(pack::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +41,10 @@ struct UploadArgs {
 /// # Errors
 /// No space for the file, or no port for the model.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let Part::Upload(args) = &args.part;
+    let args = match &args.part {
+        Part::Upload(args) => args,
+        Part::Pack(args) => return pack::run(args, &context.repo),
+    };
     print(&bench::upload(&context.repo.out, args.mib, args.rounds)?)?;
     Ok(Exit::Ok)
 }
