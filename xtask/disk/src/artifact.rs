@@ -9,7 +9,7 @@ mod interest;
 mod tarread;
 
 pub use archive::{Artifact, Options, read};
-pub use facts::{Kernel, OsRelease, Package, dpkg_packages, initrd_names, kernels};
+pub use facts::{Kernel, OsRelease, Package, Packages, dpkg_packages, initrd_names, kernels};
 pub use fingerprint::Fingerprint;
 pub use index::{Index, Node, NodeKind};
 

@@ -119,10 +119,12 @@ fn pack_tgz(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
     let root = Root::find(&disk, &request.root, &request.mounts).map_err(within)?;
     let survey = Survey::of(&root.mounts(), watch).map_err(within)?;
     survey.refuse_empty(&root.place, request.allow_tiny).map_err(within)?;
+    // It holds the databases of packages; the reader of the archive keeps them again.
+    let Survey { manifest, stored_bytes, .. } = survey;
     let overlay = Overlay::read(&request.add)?;
-    let policy = policy(request, survey.manifest.os_release.family());
+    let policy = policy(request, manifest.os_release.family());
     let tree = Tree::new(root.mounts(), &overlay, &policy).map_err(within)?;
-    watch.expect(survey.stored_bytes);
+    watch.expect(stored_bytes);
     let written = tgz::write(&tree, &request.output, request.gzip, watch)?;
     let summary = written.summary;
     Ok(Packed {
@@ -131,7 +133,7 @@ fn pack_tgz(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
         input_bytes: summary.input_bytes,
         totals: written.totals,
         changes: written.changes,
-        manifest: Some(survey.manifest),
+        manifest: Some(manifest),
         artifact: Artifact {
             kind: Kind::Tgz,
             bytes: summary.bytes,

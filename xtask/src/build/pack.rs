@@ -83,7 +83,7 @@ pub fn pack(target: &Target, disk: &Path, output: &Path, cancel: &CancelToken) -
         json!({
             "os_release": m.os_release.0,
             "kernels": m.kernels.iter().map(|k| &k.version).collect::<Vec<_>>(),
-            "packages": m.packages.as_ref().map(Vec::len),
+            "packages": m.packages.list().map(<[_]>::len),
             "cleaned": packed.changes.iter().map(|c| json!({"rule": c.rule, "path": c.path, "action": c.action})).collect::<Vec<_>>(),
         })
     });
