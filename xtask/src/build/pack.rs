@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use disk_image::artifact::Artifact;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::report::Reporter;
 use crate::catalog::{ArtifactKind, Firmware, Partition, Target};
+use crate::contents::{self, Contents};
 use crate::contract::{self, Expectations};
 use crate::plan::fingerprint::hex;
 use crate::signal::CancelToken;
@@ -79,6 +81,11 @@ pub fn pack(target: &Target, disk: &Path, output: &Path, cancel: &CancelToken) -
     let watch = Watch::default().cancelled_by(&asked);
     let packed = disk_image::pack::pack(&request, &watch)
         .with_context(|| format!("cannot pack {}", disk.display()))?;
+    if let Some(manifest) = &packed.manifest {
+        let (name, artifact) = (target.artifact_name(), &packed.artifact);
+        let contents = Contents { name: &name, artifact, manifest, changes: &packed.changes };
+        contents::write(contents, output, SystemTime::now())?;
+    }
     let contents = packed.manifest.as_ref().map_or(Value::Null, |m| {
         json!({
             "os_release": m.os_release.0,

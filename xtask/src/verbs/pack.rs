@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 use disk_image::block;
@@ -17,6 +17,7 @@ use disk_image::{Error, ErrorKind};
 
 use super::{Context, print};
 use crate::catalog::Target;
+use crate::contents::{self, Contents};
 use crate::contract::{self, Expectations, Verdict};
 use crate::exit::{Coded, Exit};
 use crate::plan::fingerprint::hex;
@@ -67,6 +68,9 @@ pub struct Args {
     /// Format of DISK [default: by its first bytes]
     #[arg(long, value_enum)]
     disk_format: Option<FormatArg>,
+    /// Do not write what is in it beside FILE (.contents.json, .files.txt, .spdx.json)
+    #[arg(long)]
+    no_manifest: bool,
     /// Replace FILE, and pack a root that is too small to be an operating system
     #[arg(short, long)]
     force: bool,
@@ -158,6 +162,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let converted = convert::foreign(&request, &cancel)?;
     let request = converted.as_ref().map_or(&request, |it| &it.request);
     let checked = pack_and_check(request, &expect, &cancel)?;
+    if checked.verdict.is_ok() && !args.no_manifest {
+        describe(&checked)?;
+    }
     report(&checked, started.elapsed())
 }
 
@@ -253,8 +260,21 @@ fn settle(staged: &Path, wanted: &Path, verdict: &Verdict) -> Result<PathBuf> {
         let text: String = verdict.breakages.iter().map(|b| format!("{b}\n")).collect();
         std::fs::write(&notes, text).with_context(|| notes.display().to_string())?;
     }
+    // They tell of what was there before.
+    contents::remove(wanted);
+    contents::remove(&rejected);
     std::fs::rename(staged, &path).with_context(|| path.display().to_string())?;
     Ok(path)
+}
+
+/// Writes what is in the artifact beside it.
+fn describe(checked: &Checked) -> Result<()> {
+    let Checked { packed, path, .. } = checked;
+    let Some(manifest) = &packed.manifest else { return Ok(()) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (artifact, changes) = (&packed.artifact, packed.changes.as_slice());
+    let contents = Contents { name: &name, artifact, manifest, changes };
+    contents::write(contents, path, SystemTime::now())
 }
 
 fn report(checked: &Checked, time: Duration) -> Result<Exit> {

@@ -38,7 +38,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     "fmt",
     "clippy",
     "tests",
@@ -57,6 +57,7 @@ pub const NAMES: [&str; 19] = [
     "packer",
     "stand-in",
     "knobs",
+    "spdx",
     "faults",
 ];
 
@@ -122,6 +123,8 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         Step { vm: false, ..ignored("packer", "xtask", "packer", 30, vec![]) },
         ignored("stand-in", "xtask", "standin", 60, vec![]),
         Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
+        // Needs `pip install spdx-tools`: SPDX's own validator.
+        Step { vm: false, ..ignored("spdx", "xtask", "contents", 30, vec![]) },
         step("faults", Cargo, &FAULTS, 120),
     ];
     if arch == Arch::Arm64 {
