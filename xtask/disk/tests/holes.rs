@@ -1,7 +1,7 @@
 //! Holes of a disk are never read: the kernel counts the bytes of this process.
 //! One test in a process of its own, because the count is of the process.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 #![allow(clippy::disallowed_methods, reason = "the disks are made by foreign tools")]
 
 mod packing;

@@ -122,6 +122,7 @@ fn bare_compressor(archive: &Path) -> Result<Run> {
     eprintln!("  the bare compressor, {} bytes in memory", bytes.len());
     let (started, before) = (Instant::now(), own_cpu());
     let compressed = gzip::bare(&bytes, gzip::Options::default())?;
-    let cpu = own_cpu().saturating_sub(before);
-    Ok(Run { wall: started.elapsed(), cpu, bytes: compressed, ..Run::default() })
+    let (wall, cpu) = (started.elapsed(), own_cpu().saturating_sub(before));
+    eprintln!("    {:.2} s, {:.1} s of CPU", wall.as_secs_f64(), cpu.as_secs_f64());
+    Ok(Run { wall, cpu, bytes: compressed, ..Run::default() })
 }
