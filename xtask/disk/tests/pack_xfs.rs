@@ -2,7 +2,7 @@
 //! and back, compared with what the kernel shows. Needs root, see
 //! `support::mount`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod packing;
 mod support;

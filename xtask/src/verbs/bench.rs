@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures of parts of xtask.
 
+mod model;
 mod pack;
 
 use anyhow::Result;
@@ -24,6 +25,9 @@ enum Part {
     /// Packing against today's pipelines and the limits of this machine
     #[command(after_help = "Example: cargo xtask bench pack --rounds 3")]
     Pack(pack::Args),
+    /// Serve a model of MAAS, to try `upload` and `remote` without one
+    #[command(after_help = "Example: cargo xtask bench model --maas 3.8 --port 5240")]
+    Model(model::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,10 +45,12 @@ struct UploadArgs {
 /// # Errors
 /// No space for the file, or no port for the model.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let args = match &args.part {
-        Part::Upload(args) => args,
-        Part::Pack(args) => return pack::run(args, &context.repo),
-    };
-    print(&bench::upload(&context.repo.out, args.mib, args.rounds)?)?;
-    Ok(Exit::Ok)
+    match &args.part {
+        Part::Upload(args) => {
+            print(&bench::upload(&context.repo.out, args.mib, args.rounds)?)?;
+            Ok(Exit::Ok)
+        }
+        Part::Pack(args) => pack::run(args, &context.repo),
+        Part::Model(args) => model::run(args),
+    }
 }
