@@ -88,8 +88,8 @@ impl Bench {
     fn is_deployable(&self) -> bool {
         let app = self.server.app();
         let resource = app.store.resources.values().find(|r| r.name == NAME);
-        let files = resource.iter().flat_map(|r| &r.sets).filter_map(|s| s.file.as_ref());
-        let newest = files.filter(|f| app.store.is_complete(f)).last();
+        let mut files = resource.iter().flat_map(|r| &r.sets).filter_map(|s| s.file.as_ref());
+        let newest = files.rfind(|f| app.store.is_complete(f));
         newest.is_some_and(|f| app.store.is_true(f))
     }
 
@@ -140,7 +140,7 @@ impl Plan for Killer {
 fn kill(id: u32) {
     let id = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
     // It may have ended; nobody else gets its number before it is waited for.
-    let _ = kill_process(id, Signal::KILL);
+    let _unused = kill_process(id, Signal::KILL);
 }
 
 /// Kills at the request of that number; false if there are fewer.
