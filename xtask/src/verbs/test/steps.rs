@@ -38,10 +38,11 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     "fmt",
     "clippy",
     "tests",
+    "fuzz",
     "validate",
     "docs",
     "build",
@@ -78,6 +79,7 @@ pub fn all(arch: Arch) -> Vec<Step> {
             10,
         ),
         step("tests", Cargo, &["test", "--locked", "--workspace"], 15),
+        step("fuzz", Xtask, &["fuzz", "--smoke"], 8),
         step("validate", Xtask, &["validate", "--strict"], 5),
         step("docs", Xtask, &["docs", "--check"], 2),
         Step { vm: true, ..step("build", Xtask, &["build", &target, "--force"], 20) },
