@@ -42,6 +42,8 @@ pub struct Settings {
     pub refresh: bool,
     /// Touch no network.
     pub offline: bool,
+    /// Trust a checksum list whose signature is missing or wrong.
+    pub unsigned_media: bool,
     /// Count of `-v`.
     pub verbose: u8,
     /// What happens to the VM of a failed build.
@@ -97,6 +99,7 @@ pub fn build(
     let access = Access {
         given: settings.options.iso.is_some(),
         offline: settings.offline,
+        unsigned: settings.unsigned_media,
         cancel: settings.cancel.clone(),
     };
     let ready = media::get(repo, target, &medium, &access, &reporter)?;
@@ -286,7 +289,9 @@ impl Job<'_> {
                 ("sha256".to_owned(), self.ready.sha256.clone()),
                 ("identity".to_owned(), self.ready.identity.clone()),
             ]
-            .into(),
+            .into_iter()
+            .chain(self.ready.signed_by.clone().map(|key| ("signed_by".to_owned(), key)))
+            .collect(),
             artifact: Artifact {
                 file: self.target.artifact_name(),
                 kind: serde_json::to_value(self.target.facts.artifact)?

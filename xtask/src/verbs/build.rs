@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::plan::PlanFlags;
-use super::{Context, print, selected};
+use super::{Context, deploy_test, print, selected};
 use crate::build::board::Board;
 use crate::build::engine::{Choice, Engine};
 use crate::build::html;
@@ -20,6 +20,7 @@ use crate::build::sign::Signer;
 use crate::build::summary::{self, LastRun};
 use crate::catalog::Target;
 use crate::cli::{Format, Targets};
+use crate::deploy::outputs;
 use crate::engine::host::View;
 use crate::engine::run::OnError;
 use crate::exit::{self, Coded, Exit};
@@ -31,7 +32,7 @@ use crate::signal::CancelToken;
 /// Which targets, and how they are built.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml --sign gpg:images@example.org --screenshots=5"
+    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build debian-12-mirror --deploy-test\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml --sign gpg:images@example.org --screenshots=5"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -47,6 +48,9 @@ pub struct Args {
     /// Touch no network; media must be there
     #[arg(long)]
     offline: bool,
+    /// Trust a checksum list whose signature is missing or wrong
+    #[arg(long, env = "XTASK_UNSIGNED_MEDIA")]
+    unsigned_media: bool,
     /// Show what would be done; nothing runs
     #[arg(long)]
     dry_run: bool,
@@ -94,6 +98,9 @@ pub struct Args {
     /// (passphrase from the file that XTASK_SIGN_PASSWORD_FILE names)
     #[arg(long, value_name = "TOOL:KEY")]
     sign: Option<Signer>,
+    /// Deploy what was built in a VM of its own; what fails is not uploaded
+    #[arg(long)]
+    deploy_test: bool,
     /// Upload what was built to MAAS; the server is checked before the first build
     #[arg(long)]
     upload: bool,
@@ -150,11 +157,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     };
     let ended = crew.run(&targets);
     report(context, &targets, &ended, &settings)?;
-    let exit = conclude(args, context, &targets, &ended)?;
+    let mut exit = conclude(args, context, &targets, &ended)?;
+    if args.deploy_test && exit != Exit::Interrupted {
+        let tested = deploy_tests(context, &targets, &ended)?;
+        // The page with the tests on it.
+        report(context, &targets, &ended, &settings)?;
+        exit = if exit == Exit::Ok { tested } else { exit };
+    }
     match maas {
         Some(maas) if exit != Exit::Interrupted => {
             let good = ended.iter().filter(|e| matches!(e.result, Some(Ok(_))));
             let built = good.filter_map(|e| targets.get(e.index).copied());
+            let built = built.filter(|target| !args.deploy_test || passed(context, target));
             let uploaded = super::upload::built(&maas, built, context)?;
             Ok(if exit == Exit::Ok { uploaded } else { exit })
         }
@@ -169,6 +183,25 @@ fn device(out: &Path) -> u64 {
 
 /// The page's name in the output directory.
 const REPORT: &str = "report.html";
+
+/// Deploys what was built, one after the other: each takes two VMs.
+fn deploy_tests(context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<Exit> {
+    let mut exit = Exit::Ok;
+    for e in ended.iter().filter(|e| matches!(e.result, Some(Ok(_)))) {
+        let Some(target) = targets.get(e.index) else { continue };
+        let report = deploy_test::test(&deploy_test::Args::of_target(&target.id), context)?;
+        eprint!("{report}");
+        if !report.passed {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
+}
+
+/// Whether the last deploy test of a target's artifact passed.
+fn passed(context: &Context, target: &Target) -> bool {
+    outputs::last(&context.repo.out_dir(&target.id)).is_some_and(|report| report.passed)
+}
 
 /// The page about this run, unless nothing had to be done.
 fn report(
@@ -217,6 +250,7 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         engine: Engine::choose(args.engine, on_error)?,
         refresh: args.refresh,
         offline: args.offline,
+        unsigned_media: args.unsigned_media,
         verbose: context.verbose,
         on_error,
         view: if args.view { View::Screen } else { View::None },
