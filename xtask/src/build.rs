@@ -15,6 +15,7 @@ pub mod queue;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod sign;
 #[cfg(test)]
 mod simulated;
 pub mod summary;

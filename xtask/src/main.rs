@@ -41,6 +41,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Bench(args) => verbs::bench::run(args, &context),
         Command::Build(args) => verbs::build::run(args, &context),
+        Command::Ci(args) => verbs::ci::run(args, &context),
         Command::Clean(args) => verbs::clean::run(args, &context),
         Command::Completions(args) => verbs::completions::run(args, &mut Cli::command()),
         Command::Man(args) => verbs::man::run(args, &mut Cli::command()),

@@ -7,13 +7,14 @@
 //! leave nothing half-written under a final name.
 
 pub mod bootstrap;
-mod check;
+pub mod check;
 mod checksum;
 mod download;
 mod error;
 mod hash;
 mod http;
 mod lock;
+pub mod pin;
 mod signature;
 mod source;
 mod store;
@@ -24,7 +25,6 @@ mod test_server;
 mod tests;
 pub mod volume;
 
-pub use check::{Checked, Newer, check};
 pub use checksum::{Algorithm, Checksum, Digest};
 pub use error::MediaError;
 pub use hash::{Digests, hash_file};
