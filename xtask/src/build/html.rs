@@ -14,6 +14,7 @@ use super::output::FAILED;
 use super::run::Outcome;
 use super::summary;
 use crate::catalog::Target;
+use crate::deploy::outputs;
 use crate::repo::Repo;
 use crate::{date, table};
 
@@ -118,10 +119,18 @@ fn section(repo: &Repo, target: &Target, ended: &Ended) -> String {
                 );
             }
             html.push_str(&evidence(&dir, false));
+            html.push_str(&deploy_test(&dir, manifest(ended)));
         }
         None => html.push_str("<p>Not started: another build failed.</p>\n"),
     }
     html + "</section>\n"
+}
+
+/// The last deploy test, if it was of this artifact.
+fn deploy_test(dir: &Path, manifest: Option<&Manifest>) -> String {
+    let last = outputs::last(dir);
+    let own = last.filter(|last| manifest.is_some_and(|m| m.artifact.sha256 == last.sha256));
+    own.map_or_else(String::new, |report| outputs::html_section(&report))
 }
 
 /// One bar, divided by phases.

@@ -1,12 +1,13 @@
 //! `cargo xtask build`: targets to checked artifacts.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 
 use super::plan::PlanFlags;
-use super::{Context, print, selected};
+use super::{Context, deploy_test, print, selected};
 use crate::build::board::Board;
 use crate::build::engine::{Choice, Engine};
 use crate::build::html;
@@ -17,6 +18,7 @@ use crate::build::run::{Outcome, Settings};
 use crate::build::summary::{self, LastRun};
 use crate::catalog::Target;
 use crate::cli::{Format, Targets};
+use crate::deploy::outputs;
 use crate::engine::host::View;
 use crate::engine::run::OnError;
 use crate::exit::{self, Coded, Exit};
@@ -28,7 +30,7 @@ use crate::signal::CancelToken;
 /// Which targets, and how they are built.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml"
+    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build debian-12-mirror --deploy-test\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -44,6 +46,9 @@ pub struct Args {
     /// Touch no network; media must be there
     #[arg(long)]
     offline: bool,
+    /// Trust a checksum list whose signature is missing or wrong
+    #[arg(long, env = "XTASK_UNSIGNED_MEDIA")]
+    unsigned_media: bool,
     /// Show what would be done; nothing runs
     #[arg(long)]
     dry_run: bool,
@@ -83,6 +88,9 @@ pub struct Args {
     /// Watch the VM: a window, or VNC on 127.0.0.1
     #[arg(long)]
     view: bool,
+    /// Deploy what was built in a VM of its own; what fails is not uploaded
+    #[arg(long)]
+    deploy_test: bool,
     /// Upload what was built to MAAS; the server is checked before the first build
     #[arg(long)]
     upload: bool,
@@ -126,7 +134,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let kvm = targets.first().is_some_and(|t| preparation.accelerator(t.arch) == "kvm");
     let budget = many::budget(&context.repo.out, kvm, args.jobs, args.memory);
     let ledger = Ledger::of_user().inspect_err(|why| eprintln!("warning: {why:#}")).ok();
-    settings.gate = ledger.map(|ledger| Gate { ledger, budget });
+    LastRun::begin(&context.repo.out, &targets)?;
+    let device = device(&context.repo.out);
+    settings.gate = ledger.map(|ledger| Gate { ledger, budget, device });
     let crew = Crew {
         repo: &context.repo,
         preparation: &Mutex::new(preparation),
@@ -136,16 +146,47 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     };
     let ended = crew.run(&targets);
     report(context, &targets, &ended, &settings)?;
-    let exit = conclude(args, context, &targets, &ended)?;
+    let mut exit = conclude(args, context, &targets, &ended)?;
+    if args.deploy_test && exit != Exit::Interrupted {
+        let tested = deploy_tests(context, &targets, &ended)?;
+        // The page with the tests on it.
+        report(context, &targets, &ended, &settings)?;
+        exit = if exit == Exit::Ok { tested } else { exit };
+    }
     match maas {
         Some(maas) if exit != Exit::Interrupted => {
             let good = ended.iter().filter(|e| matches!(e.result, Some(Ok(_))));
             let built = good.filter_map(|e| targets.get(e.index).copied());
+            let built = built.filter(|target| !args.deploy_test || passed(context, target));
             let uploaded = super::upload::built(&maas, built, context)?;
             Ok(if exit == Exit::Ok { uploaded } else { exit })
         }
         _ => Ok(exit),
     }
+}
+
+/// The file system of the outputs.
+fn device(out: &Path) -> u64 {
+    std::fs::metadata(out).map_or(0, |meta| meta.dev())
+}
+
+/// Deploys what was built, one after the other: each takes two VMs.
+fn deploy_tests(context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<Exit> {
+    let mut exit = Exit::Ok;
+    for e in ended.iter().filter(|e| matches!(e.result, Some(Ok(_)))) {
+        let Some(target) = targets.get(e.index) else { continue };
+        let report = deploy_test::test(&deploy_test::Args::of_target(&target.id), context)?;
+        eprint!("{report}");
+        if !report.passed {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
+}
+
+/// Whether the last deploy test of a target's artifact passed.
+fn passed(context: &Context, target: &Target) -> bool {
+    outputs::last(&context.repo.out_dir(&target.id)).is_some_and(|report| report.passed)
 }
 
 /// The page about this run, unless nothing had to be done.
@@ -195,6 +236,7 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         engine: Engine::choose(args.engine, on_error)?,
         refresh: args.refresh,
         offline: args.offline,
+        unsigned_media: args.unsigned_media,
         verbose: context.verbose,
         on_error,
         view: if args.view { View::Screen } else { View::None },
@@ -235,7 +277,6 @@ fn announce(engine: &Engine, preparation: &mut Preparation, targets: &[&Target])
 
 /// One failure decides the exit code by its kind, several are exit 1.
 fn conclude(args: &Args, context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<Exit> {
-    LastRun::add(&context.repo.out, targets, ended)?;
     if let Some(path) = &args.junit {
         write_atomic(path, summary::junit(targets, ended).as_bytes())?;
     }
