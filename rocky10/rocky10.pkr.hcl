@@ -16,5 +16,6 @@ locals {
       AppStream = "${local.installer_mirror}/10.2/AppStream/${local.rpm_arch}/os/"
       extras    = "${local.installer_mirror}/10.2/extras/${local.rpm_arch}/os/"
     }
+    hook = true # curtin accepts 10 with BIOS since February 2026
   }
 }

@@ -46,9 +46,9 @@ fn medium(dir: &Path, target: &str, mutation: &str) -> PathBuf {
 fn build(dir: &Path, target: &str, mutation: &str) -> (bool, String) {
     let iso = medium(dir, target, mutation);
     let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    // The menus wait for a minute: shorter pauses only save time here.
+    // Keys need no pauses of 100 ms here: it saves a third of the time.
     xtask
-        .args(["build", target, "--engine", "builtin", "--var", "boot_wait=12s", "--iso"])
+        .args(["build", target, "--engine", "builtin", "--iso"])
         .args([iso.as_os_str(), "--out".as_ref(), out(dir).as_os_str()])
         .env("PACKER_KEY_INTERVAL", "20ms")
         .current_dir(tree().join(".."));
