@@ -10,7 +10,7 @@ use disk_image::{artifact, gzip};
 use serde_json::{Value, json};
 
 use super::report::Reporter;
-use crate::catalog::{ArtifactKind, Firmware, Partition, Target};
+use crate::catalog::{ArtifactKind, Partition, Target};
 use crate::contract::{self, Expectations};
 use crate::plan::fingerprint::hex;
 use crate::signal::CancelToken;
@@ -103,15 +103,7 @@ fn root(target: &Target) -> RootSelector {
 /// What the contract demands of a target's artifact.
 #[must_use]
 pub fn expectations(target: &Target) -> Expectations {
-    let contract = &target.facts.contract;
-    Expectations {
-        needs_hook: contract.hook,
-        arch: Some(target.arch),
-        bios: contract.boot.contains(&Firmware::Bios),
-        uefi: contract.boot.contains(&Firmware::Uefi),
-        exceptions: contract.exceptions.clone(),
-        ..Expectations::unknown(kind(target))
-    }
+    Expectations::from(target)
 }
 
 /// Reads the artifact back and checks it; one that breaks the contract is
