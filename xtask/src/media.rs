@@ -13,6 +13,7 @@ mod download;
 mod error;
 mod hash;
 mod http;
+pub mod iso;
 mod lock;
 mod source;
 mod store;
@@ -22,6 +23,7 @@ mod test_server;
 #[cfg(test)]
 mod tests;
 pub mod volume;
+pub mod wim;
 
 pub use check::{Checked, Newer, check};
 pub use checksum::{Algorithm, Checksum, Digest};
