@@ -1,6 +1,7 @@
 //! The pipeline: lock, media, engine, pack, contract, publish.
 
 pub mod board;
+pub mod edition;
 pub mod engine;
 pub mod html;
 pub mod ledger;

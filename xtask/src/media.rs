@@ -13,6 +13,7 @@ mod download;
 mod error;
 mod hash;
 mod http;
+pub mod iso;
 mod lock;
 pub mod pin;
 mod signature;
@@ -24,6 +25,7 @@ mod test_server;
 #[cfg(test)]
 mod tests;
 pub mod volume;
+pub mod wim;
 
 pub use checksum::{Algorithm, Checksum, Digest};
 pub use error::MediaError;

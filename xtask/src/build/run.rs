@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::board::Board;
+use super::edition;
 use super::engine::{Engine, Outcome as Disk};
 use super::ledger::Gate;
 use super::lock::Lock;
@@ -146,13 +147,17 @@ fn usage(findings: Vec<Finding>) -> anyhow::Error {
     Coded { exit: Exit::Usage, message: Findings(findings).to_string() }.into()
 }
 
-/// `iso_url` and `iso_checksum` with this host's media directory.
+/// `iso_url` and `iso_checksum` with this host's media directory; a medium of
+/// Windows has to have what the answers ask for.
 fn resolved_medium(
     preparation: &Mutex<Preparation>,
     target: &Target,
     settings: &Settings,
 ) -> Result<crate::plan::Medium> {
-    Ok(held(preparation).resolve(target, &settings.options).map_err(usage)?.plan.media)
+    let mut preparation = held(preparation);
+    let resolved = preparation.resolve(target, &settings.options).map_err(usage)?;
+    edition::check(target, &resolved)?;
+    Ok(resolved.plan.media)
 }
 
 fn print_of(

@@ -17,7 +17,7 @@ const fn warning(id: &'static str, scope: Scope, check: Check, text: Text) -> Ru
     Rule { severity: Severity::Warning, ..error(id, scope, check, text) }
 }
 
-use Scope::{Any, Archive, Disk, Root};
+use Scope::{Any, Archive, Disk, Hook, Root};
 
 /// All rules, by id.
 pub static RULES: &[Rule] = &[
@@ -239,12 +239,12 @@ pub static RULES: &[Rule] = &[
     ),
     error(
         "C040",
-        Root,
+        Hook,
         deploy::hook,
         Text(
-            "the deploy hook is there and can be run",
+            "the deploy hooks are there and can be run",
             "curtin runs it directly; without it, it applies what is meant for Ubuntu",
-            "pack with --curtin DIR, or put an executable script with #! into /curtin",
+            "pack with --curtin DIR, or let the guest put executable scripts with #! into /curtin",
         ),
     ),
     error(

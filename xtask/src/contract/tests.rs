@@ -319,15 +319,21 @@ fn a_datasource_list_that_curtin_overrides_is_a_warning() {
 }
 
 #[test]
-fn windows_is_judged_only_by_what_is_outside() {
+fn windows_is_judged_by_its_hooks_alone() {
     let mut bench = good();
     bench.make_disk();
     bench.expect.family = Some(Family::Windows);
+    bench.expect.needs_hook = true;
     bench.artifact.index = Index::default();
-    bench.artifact.root = Err("partition 3: no file system that can be read".into());
-    let verdict = check(&bench.artifact, &bench.expect);
-    assert!(verdict.is_ok());
-    assert_eq!(verdict.warnings(), 1);
+    bench.artifact.root = Err("partition 4 (ntfs) has no /etc and /usr".into());
+    let missing =
+        ["curtin-hooks", "finalize"].map(|name| ("C040", Some(format!("/curtin/{name}"))));
+    assert_eq!(bench.broken(), missing);
+    bench.script("/curtin/curtin-hooks", "#!/bin/sh\n", 0o755);
+    bench.script("/curtin/finalize", "#!/usr/bin/env python3\n", 0o755);
+    assert_eq!(bench.broken(), []);
+    bench.script("/curtin/finalize", "#!/usr/bin/env python3\r\n", 0o755);
+    assert_eq!(bench.broken(), missing[1..]);
 }
 
 #[test]
