@@ -5,6 +5,7 @@ mod disk;
 mod facts;
 mod fingerprint;
 mod index;
+mod initrd;
 mod interest;
 mod tarread;
 
@@ -12,5 +13,6 @@ pub use archive::{Artifact, Options, read};
 pub use facts::{Kernel, OsRelease, Package, dpkg_packages, initrd_names, kernels};
 pub use fingerprint::Fingerprint;
 pub use index::{Index, Node, NodeKind};
+pub use initrd::Initrd;
 
 pub(crate) use fingerprint::Fingerprinter;

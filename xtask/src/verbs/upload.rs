@@ -10,7 +10,6 @@ use super::{Context, print, selected};
 use crate::build::lock::Lock;
 use crate::catalog::{Catalog, Target};
 use crate::cli::Targets;
-use crate::deploy::outputs;
 use crate::exit::{Coded, Exit};
 use crate::maas::artifact::{self, Found, OfferFlags, Which};
 use crate::maas::connect::Connection;
@@ -46,9 +45,6 @@ pub struct Args {
     /// Delete the image of that name first: frees its space, and until the upload ends MAAS has none
     #[arg(long)]
     replace: bool,
-    /// Upload also what failed its last deploy test
-    #[arg(long)]
-    force: bool,
     /// Print the command of the `maas` CLI instead; nothing is sent
     #[arg(long)]
     print_command: bool,
@@ -76,7 +72,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         return print_commands(&found, args);
     }
     let jobs = prepare(found, &args.offer, context)?;
-    refuse_untested(&jobs, args.force, context)?;
     let connection = Connection::open(&args.server)?;
     send_all(&connection, &jobs, args.replace)
 }
@@ -152,30 +147,7 @@ pub(super) fn built<'c>(
     let found: Result<Vec<Found<'_>>> =
         targets.map(|t| artifact::of_target(&context.repo, t, Which::Last)).collect();
     let jobs = prepare(found?, &OfferFlags::default(), context)?;
-    refuse_untested(&jobs, false, context)?;
     send_all(connection, &jobs, false)
-}
-
-/// An artifact whose last deploy test failed would fail in MAAS too.
-fn refuse_untested(jobs: &[Job<'_>], force: bool, context: &Context) -> Result<()> {
-    for job in jobs {
-        let last = outputs::last_of(&context.repo.out, &job.offer.sha256);
-        let Some(failed) = last.filter(|report| !report.passed) else { continue };
-        let message = format!(
-            "{} failed its last deploy test ({}); {}",
-            job.offer.path.display(),
-            failed.date,
-            context.repo.show(&failed.logs)
-        );
-        if !force {
-            let hint = "hint: `cargo xtask deploy-test` again, or --force";
-            return Err(
-                Coded { exit: Exit::Failed, message: format!("{message}\n  {hint}") }.into()
-            );
-        }
-        eprintln!("warning: {message}");
-    }
-    Ok(())
 }
 
 fn refuse(offer: &Offer, problems: &[String]) -> Result<()> {
