@@ -11,9 +11,12 @@ pub mod media;
 pub mod output;
 pub mod pack;
 pub mod packer;
+pub mod queue;
 pub mod report;
 pub mod run;
 pub mod schedule;
+#[cfg(test)]
+mod simulated;
 pub mod summary;
 
 use std::path::Path;

@@ -104,6 +104,8 @@ pub enum Command {
     Remote(verbs::remote::Args),
     /// Measure parts of xtask
     Bench(verbs::bench::Args),
+    /// Feed hostile input to what reads foreign bytes
+    Fuzz(verbs::fuzz::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
     /// Make a directory for an operating system, like one that is there

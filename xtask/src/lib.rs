@@ -16,6 +16,7 @@ pub mod deploy;
 pub mod engine;
 pub mod exit;
 pub mod finding;
+pub mod fuzz;
 pub mod host;
 pub mod maas;
 pub mod media;

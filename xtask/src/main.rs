@@ -48,6 +48,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Doctor(args) => verbs::doctor::run(args, &context),
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::Fmt(args) => verbs::fmt::run(args, &context),
+        Command::Fuzz(args) => verbs::fuzz::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
         Command::Inspect(args) => verbs::inspect::run(args, &context),
         Command::Pack(args) => verbs::pack::run(args, &context),

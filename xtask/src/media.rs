@@ -14,6 +14,7 @@ mod error;
 mod hash;
 mod http;
 mod lock;
+mod signature;
 mod source;
 mod store;
 mod sums;
@@ -27,6 +28,7 @@ pub use check::{Checked, Newer, check};
 pub use checksum::{Algorithm, Checksum, Digest};
 pub use error::MediaError;
 pub use hash::{Digests, hash_file};
+pub use signature::SignedBy;
 pub use store::{Media, Origin, Request, Store};
 pub use sums::find as find_in_sums;
 

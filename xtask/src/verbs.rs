@@ -9,6 +9,7 @@ pub mod docs;
 pub mod doctor;
 pub mod explain;
 pub mod fmt;
+pub mod fuzz;
 pub mod inspect;
 pub mod list;
 pub mod matrix;

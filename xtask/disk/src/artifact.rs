@@ -9,7 +9,7 @@ mod initrd;
 mod interest;
 mod tarread;
 
-pub use archive::{Artifact, Options, read};
+pub use archive::{Artifact, Options, read, read_stream};
 pub use facts::{Kernel, OsRelease, Package, dpkg_packages, initrd_names, kernels};
 pub use fingerprint::Fingerprint;
 pub use index::{Index, Node, NodeKind};

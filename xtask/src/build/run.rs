@@ -41,6 +41,8 @@ pub struct Settings {
     pub refresh: bool,
     /// Touch no network.
     pub offline: bool,
+    /// Trust a checksum list whose signature is missing or wrong.
+    pub unsigned_media: bool,
     /// Count of `-v`.
     pub verbose: u8,
     /// What happens to the VM of a failed build.
@@ -89,6 +91,7 @@ pub fn build(
     let access = Access {
         given: settings.options.iso.is_some(),
         offline: settings.offline,
+        unsigned: settings.unsigned_media,
         cancel: settings.cancel.clone(),
     };
     let ready = media::get(repo, target, &medium, &access, &reporter)?;
@@ -98,7 +101,7 @@ pub fn build(
         return Ok(Outcome::UpToDate(manifest));
     }
     let size = canonical.plan.machine;
-    let load = Load { memory_mib: size.memory_mib, cpus: size.cpus, disk: 0, expected: None };
+    let load = Load::of(&size, None);
     let _seat = match &settings.gate {
         Some(gate) => gate.wait(&target.id, &load, &settings.cancel, &reporter)?,
         None => None,
@@ -272,7 +275,9 @@ impl Job<'_> {
                 ("sha256".to_owned(), self.ready.sha256.clone()),
                 ("identity".to_owned(), self.ready.identity.clone()),
             ]
-            .into(),
+            .into_iter()
+            .chain(self.ready.signed_by.clone().map(|key| ("signed_by".to_owned(), key)))
+            .collect(),
             artifact: Artifact {
                 file: self.target.artifact_name(),
                 kind: serde_json::to_value(self.target.facts.artifact)?

@@ -39,16 +39,6 @@ pub fn last(dir: &Path) -> Option<Report> {
     serde_json::from_slice(&text).ok()
 }
 
-/// The newest test of the artifact with this SHA-256 below `out`.
-#[must_use]
-pub fn last_of(out: &Path, sha256: &str) -> Option<Report> {
-    // out/TARGET, and out/deploy-test/FILE.
-    let walk = walkdir::WalkDir::new(out).min_depth(2).max_depth(3).into_iter();
-    let files = walk.flatten().filter(|entry| entry.file_name() == LAST);
-    let reports = files.filter_map(|entry| last(entry.path().parent()?));
-    reports.filter(|report| report.sha256 == sha256).max_by(|a, b| a.date.cmp(&b.date))
-}
-
 /// JUnit: a case for the deployment, one for each check inside.
 #[must_use]
 pub fn junit(report: &Report) -> String {
@@ -210,9 +200,9 @@ mod tests {
             store(&dir, &report).unwrap();
             assert_eq!(last(&dir), Some(report));
         }
-        assert!(!last_of(out.path(), "aa").unwrap().passed);
-        assert!(last_of(out.path(), "bb").unwrap().passed);
-        assert_eq!(last_of(out.path(), "cc"), None);
+        // What `upload` looks for.
+        let newest = |sha| crate::maas::tested::last(out.path(), sha).map(|t| t.passed);
+        assert_eq!([newest("aa"), newest("bb"), newest("cc")], [Some(false), Some(true), None]);
         let page = fs::read_to_string(out.path().join("debian-13/report.html")).unwrap();
         assert!(page.contains("data:image/png;base64,cGljdHVyZQ=="), "{page}");
     }

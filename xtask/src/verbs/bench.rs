@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: figures of parts of xtask.
 
+mod model;
+
 use anyhow::Result;
 
 use super::{Context, print};
@@ -19,6 +21,9 @@ enum Part {
     /// Throughput of an upload to a model of MAAS on this host
     #[command(after_help = "Example: cargo xtask bench upload --mib 1024 --rounds 5")]
     Upload(UploadArgs),
+    /// Serve a model of MAAS, to try `upload` and `remote` without one
+    #[command(after_help = "Example: cargo xtask bench model --maas 3.8 --port 5240")]
+    Model(model::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +41,11 @@ struct UploadArgs {
 /// # Errors
 /// No space for the file, or no port for the model.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let Part::Upload(args) = &args.part;
-    print(&bench::upload(&context.repo.out, args.mib, args.rounds)?)?;
-    Ok(Exit::Ok)
+    match &args.part {
+        Part::Upload(args) => {
+            print(&bench::upload(&context.repo.out, args.mib, args.rounds)?)?;
+            Ok(Exit::Ok)
+        }
+        Part::Model(args) => model::run(args),
+    }
 }

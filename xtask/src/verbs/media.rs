@@ -17,7 +17,7 @@ use crate::cli::Targets;
 use crate::exit::{self, Coded, Exit};
 use crate::finding::Findings;
 use crate::media::bootstrap::{self, Mode, Options, Recipe, Wanted};
-use crate::media::{self, Checksum, MediaError, Progress, Request, Store};
+use crate::media::{self, Checksum, MediaError, Progress, Request, SignedBy, Store};
 use crate::pipeline::Preparation;
 use crate::signal::CancelToken;
 
@@ -101,6 +101,9 @@ struct FetchArgs {
     targets: Targets,
     #[command(flatten)]
     flags: PlanFlags,
+    /// Trust a checksum list whose signature is missing or wrong
+    #[arg(long, env = "XTASK_UNSIGNED_MEDIA")]
+    unsigned_media: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -118,6 +121,12 @@ struct VerifyArgs {
     medium: String,
     /// sha256:..., sha512:..., file:<URL or path of a list>, none
     checksum: Checksum,
+    /// Armored public keys that must have signed the list
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// What follows the list's address in the signature's, as `.gpg` [default: the list is clear-signed]
+    #[arg(long, value_name = "SUFFIX", requires = "keys")]
+    signature: Option<String>,
     /// Use only what was downloaded before
     #[arg(long)]
     offline: bool,
@@ -184,8 +193,12 @@ fn fetch(args: &FetchArgs, context: &Context) -> Result<Exit> {
     let options = args.flags.options()?;
     let mut preparation = Preparation::new(&context.repo, args.flags.firmware.clone());
     let board = Arc::new(Board::new(false, context.verbose));
-    let access =
-        Access { given: options.iso.is_some(), offline: false, cancel: CancelToken::global() };
+    let access = Access {
+        given: options.iso.is_some(),
+        offline: false,
+        unsigned: args.unsigned_media,
+        cancel: CancelToken::global(),
+    };
     let mut failed = 0;
     for target in super::selected(&catalog, &args.targets)? {
         let resolved = preparation.resolve(target, &options).map_err(|findings| Coded {
@@ -274,10 +287,14 @@ fn write_pin(dir: &Path, pinned: &str, found: &str) -> Result<usize> {
 }
 
 fn verify(args: &VerifyArgs, store: &Store) -> Result<Exit> {
-    let request = Request { url: args.medium.clone(), checksum: args.checksum.clone() };
+    let signed = args.keys.clone().map(|keys| SignedBy { keys, suffix: args.signature.clone() });
+    let request = Request { url: args.medium.clone(), checksum: args.checksum.clone(), signed };
     let media = with_report(args.offline, |ctx| store.fetch(&request, ctx))?;
     let against = media.verified.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string());
     eprintln!("verified against {against}");
+    if let Some(key) = &media.signed_by {
+        eprintln!("whose list is signed by {key}");
+    }
     super::print(&format!("{}  {}\n", media.sha256, media.path.display()))?;
     Ok(Exit::Ok)
 }

@@ -2,6 +2,8 @@
 
 mod steps;
 
+pub(crate) use self::steps::is_cargos_own;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -149,7 +151,7 @@ impl Tools {
             ),
         };
         let names = std::env::vars_os().map(|(name, _)| name);
-        let leaked = names.filter(|name| name.to_str().is_some_and(steps::is_cargos_own));
+        let leaked = names.filter(|name| name.to_str().is_some_and(is_cargos_own));
         let command = Cmd::new(program, format!("pass `{}`", step.name)).cwd(&repo.root);
         let command = command.args(global).args(&step.args);
         let command =

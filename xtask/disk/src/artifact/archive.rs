@@ -63,7 +63,10 @@ pub fn read(path: &Path, options: Options<'_>) -> Result<Artifact> {
 }
 
 /// The same for any stream.
-pub(crate) fn read_stream(input: impl Read, options: Options<'_>) -> Result<Artifact> {
+///
+/// # Errors
+/// As [`read`].
+pub fn read_stream(input: impl Read, options: Options<'_>) -> Result<Artifact> {
     let meter = Meter { input, hash: Sha256::new(), bytes: 0, cancel: options.cancel };
     let mut input = BufReader::with_capacity(256 << 10, meter);
     let magic = input.fill_buf().map_err(|error| Error::from_io("artifact", error))?;

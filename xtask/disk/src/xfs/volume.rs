@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::superblock::{self, Superblock};
 use crate::block::BlockRead;
 use crate::bytes::{be32, be64, clip, le32, slice, wide};
-use crate::crc::crc32c;
+use crate::crc::{agree, crc32c};
 use crate::metadata::Metadata;
 use crate::runs::{Blocks, Run};
 use crate::{Error, Result};
@@ -140,5 +140,5 @@ impl Stamp {
 pub(super) fn is_intact(bytes: &[u8], at: usize) -> bool {
     let crc = crc32c(u32::MAX, slice(bytes, 0, at));
     let crc = crc32c(crc, &[0; 4]);
-    !crc32c(crc, bytes.get(at + 4..).unwrap_or_default()) == le32(bytes, at)
+    agree(!crc32c(crc, bytes.get(at + 4..).unwrap_or_default()), le32(bytes, at))
 }

@@ -38,10 +38,11 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 21] = [
     "fmt",
     "clippy",
     "tests",
+    "fuzz",
     "validate",
     "docs",
     "build",
@@ -58,6 +59,7 @@ pub const NAMES: [&str; 19] = [
     "stand-in",
     "knobs",
     "faults",
+    "kills",
 ];
 
 /// Every step in order; the quick ones first, so that they fail first.
@@ -77,6 +79,7 @@ pub fn all(arch: Arch) -> Vec<Step> {
             10,
         ),
         step("tests", Cargo, &["test", "--locked", "--workspace"], 15),
+        step("fuzz", Xtask, &["fuzz", "--smoke"], 8),
         step("validate", Xtask, &["validate", "--strict"], 5),
         step("docs", Xtask, &["docs", "--check"], 2),
         Step { vm: true, ..step("build", Xtask, &["build", &target, "--force"], 20) },
@@ -123,6 +126,7 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         ignored("stand-in", "xtask", "standin", 60, vec![]),
         Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
         step("faults", Cargo, &FAULTS, 120),
+        Step { vm: false, after: &[], ..ignored("kills", "xtask", "maas_kill", 60, vec![]) },
     ];
     if arch == Arch::Arm64 {
         steps.retain(|step| !step.name.ends_with("bios"));
