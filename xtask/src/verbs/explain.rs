@@ -6,7 +6,7 @@ use super::{Context, print};
 use crate::contract;
 use crate::exit::{Coded, Exit};
 use crate::finding::suggest;
-use crate::rules::{RULES, find};
+use crate::rules::{RULES, Rule, find, threads};
 
 /// Which rule.
 #[derive(Debug, clap::Args)]
@@ -29,11 +29,19 @@ pub fn run(args: &Args, _: &Context) -> Result<Exit> {
             print(&all.map(|(id, title)| format!("{id}  {title}\n")).collect::<String>())?
         }
         Some(id) => match find(id) {
-            Some(rule) => print(&format!("{}: {}\n\nWhy: {}\n", rule.id, rule.title, rule.why))?,
+            Some(rule) => print(&of_validate(rule))?,
             None => print(&of_contract(id)?)?,
         },
     }
     Ok(Exit::Ok)
+}
+
+/// Why, and who has met it.
+fn of_validate(rule: &Rule) -> String {
+    let threads = threads(rule.id);
+    let seen: String = threads.iter().map(|thread| format!("Seen: {thread}\n")).collect();
+    let seen = if threads.is_empty() { "Seen: no public report that we know\n" } else { &seen };
+    format!("{}: {}\n\nWhy: {}\n{seen}", rule.id, rule.title, rule.why)
 }
 
 /// Rules about artifacts also say what to do: there is no line to point at.

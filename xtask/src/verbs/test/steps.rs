@@ -38,7 +38,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 24] = [
     "fmt",
     "clippy",
     "tests",
@@ -58,8 +58,11 @@ pub const NAMES: [&str; 21] = [
     "packer",
     "stand-in",
     "knobs",
+    "spdx",
     "faults",
     "kills",
+    "archives",
+    "damage",
 ];
 
 /// Every step in order; the quick ones first, so that they fail first.
@@ -125,8 +128,17 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         Step { vm: false, ..ignored("packer", "xtask", "packer", 30, vec![]) },
         ignored("stand-in", "xtask", "standin", 60, vec![]),
         Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
+        // Needs `pip install spdx-tools`: SPDX's own validator.
+        Step { vm: false, ..ignored("spdx", "xtask", "contents", 30, vec![]) },
         step("faults", Cargo, &FAULTS, 120),
         Step { vm: false, after: &[], ..ignored("kills", "xtask", "maas_kill", 60, vec![]) },
+        // 400 random file systems against GNU tar; 25,000 damaged images.
+        Step {
+            vm: false,
+            after: &[],
+            ..ignored("archives", "disk-image", "random_archives", 60, vec![])
+        },
+        Step { vm: false, after: &[], ..ignored("damage", "disk-image", "damage", 120, vec![]) },
     ];
     if arch == Arch::Arm64 {
         steps.retain(|step| !step.name.ends_with("bios"));
