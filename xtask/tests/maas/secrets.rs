@@ -71,7 +71,9 @@ fn no_key_in_a_build() {
     let (code, _, stderr) =
         bench.run_with(&[&args[..], &[&junit.to_string_lossy()]].concat(), &env);
     assert!(code != Some(0), "{stderr}");
-    assert!(bench.server.app().log.len() >= 2, "MAAS is asked before the build");
+    let log = bench.server.app().log.clone();
+    assert!(log.len() >= 2, "MAAS is asked before the build: {log:?}");
+    assert!(log.iter().all(|l| l.starts_with("GET")), "nothing was built: {log:?}");
     let files = walk(bench.dir.path());
     let has = |name: &str| files.iter().any(|f| f.file_name().is_some_and(|n| n == name));
     assert!(has("junit.xml") && has("report.html") && has("seen"), "{files:?}\n{stderr}");
