@@ -41,6 +41,12 @@ pub const TARGETS: &[Target] = &[
     text("hcl", "templates: format, load, evaluate", &[".pkr.hcl"]),
     text("template", "files of templatefile()", &[".pkrtpl.hcl"]),
     text("image-toml", "image.toml", &["/image.toml"]),
+    text("kickstart", "kickstarts, also those of ESXi", &["/ks.pkrtpl.hcl"]),
+    text(
+        "xml",
+        "answer files in XML: unattend, AutoYaST, XenServer",
+        &[".xml.pkrtpl.hcl", "/unattend.pkrtpl.hcl", "/sysprep.pkrtpl.hcl", "/answers.pkrtpl.hcl"],
+    ),
     text("maas-json", "what MAAS says about images", &[]),
     text("sqlite", "profiles of the maas command", &[]),
     disk("partition", "MBR and GPT"),
@@ -49,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     disk("xfs", "XFS, with logs"),
     disk("fat", "FAT12 to FAT32"),
     Target { form: Form::Bytes, ..disk("qcow2", "qcow2 images") },
+    Target { form: Form::Bytes, ..disk("rpmdb", "rpm databases: SQLite and ndb") },
     Target { form: Form::Bytes, ..disk("tar", "archives in artifacts, and the contract's checks") },
     Target { form: Form::Bytes, ..disk("gzip", "artifacts") },
 ];

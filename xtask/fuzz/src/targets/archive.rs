@@ -29,3 +29,11 @@ pub(super) fn tar(input: &[u8]) {
         read(&artifact);
     }
 }
+
+/// An rpm database; the first byte says how much of the rest is SQLite's log.
+pub(super) fn rpmdb(input: &[u8]) {
+    let Some((&log, input)) = input.split_first() else { return };
+    let len = input.len() / 256 * usize::from(log);
+    let (database, wal) = input.split_at(input.len() - len);
+    used(disk_image::rpmdb::read(database, wal));
+}
