@@ -20,6 +20,8 @@ pub fn run_of(name: &str) -> Option<Run> {
         "ext4" | "xfs" | "fat" => disk::file_system,
         "tar" => archive::tar,
         "gzip" => archive::gzip,
+        "kickstart" => text::kickstart,
+        "xml" => text::xml,
         "rpmdb" => archive::rpmdb,
         "maas-json" => text::maas_json,
         "sqlite" => text::sqlite,

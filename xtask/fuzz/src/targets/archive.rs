@@ -30,10 +30,10 @@ pub(super) fn tar(input: &[u8]) {
     }
 }
 
-/// A database of packages, and behind it what SQLite's log would be.
+/// An rpm database; the first byte says how much of the rest is SQLite's log.
 pub(super) fn rpmdb(input: &[u8]) {
-    const LOG: [u8; 3] = [0x37, 0x7f, 0x06];
-    let at = input.windows(LOG.len()).position(|it| it == LOG).unwrap_or(input.len());
-    let (database, log) = input.split_at(at);
-    used(disk_image::rpmdb::read(database, log));
+    let Some((&log, input)) = input.split_first() else { return };
+    let len = input.len() / 256 * usize::from(log);
+    let (database, wal) = input.split_at(input.len() - len);
+    used(disk_image::rpmdb::read(database, wal));
 }

@@ -65,6 +65,23 @@ pub(super) fn image_toml(input: &[u8]) {
     }
 }
 
+/// Rules for answer files, under the name `name`.
+fn answers(name: &str, input: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(input) {
+        used(xtask::validate::answers::problems(name, text, &|_| false));
+    }
+}
+
+/// Kickstarts.
+pub(super) fn kickstart(input: &[u8]) {
+    answers("ks.cfg", input);
+}
+
+/// Answer files in XML.
+pub(super) fn xml(input: &[u8]) {
+    answers("autoinst.xml", input);
+}
+
 /// What MAAS says about an image.
 pub(super) fn maas_json(input: &[u8]) {
     use xtask::maas::resource::Resource;
