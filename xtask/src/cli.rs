@@ -122,4 +122,6 @@ pub enum Command {
     Clean(verbs::clean::Args),
     /// Print tab completion for a shell
     Completions(verbs::completions::Args),
+    /// Print or write manual pages
+    Man(verbs::man::Args),
 }

@@ -13,6 +13,7 @@ pub mod fmt;
 pub mod fuzz;
 pub mod inspect;
 pub mod list;
+pub mod man;
 pub mod matrix;
 pub mod media;
 pub mod new;

@@ -9,8 +9,9 @@ mod interest;
 mod tarread;
 
 pub use archive::{Artifact, Options, read, read_stream};
-pub use facts::{Kernel, OsRelease, Package, dpkg_packages, initrd_names, kernels};
+pub use facts::{Kernel, OsRelease, Package, Packages, dpkg_packages, initrd_names, kernels};
 pub use fingerprint::Fingerprint;
 pub use index::{Index, Node, NodeKind};
 
+pub(crate) use archive::scan_tar;
 pub(crate) use fingerprint::Fingerprinter;

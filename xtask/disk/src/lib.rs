@@ -22,6 +22,7 @@ mod metadata;
 pub mod pack;
 pub mod partition;
 pub mod policy;
+pub mod rpmdb;
 mod runs;
 pub mod tar;
 pub mod xfs;

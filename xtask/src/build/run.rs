@@ -270,7 +270,7 @@ impl Job<'_> {
         let packed = pack::pack(self.target, disk, &artifact, &self.settings.cancel)?;
         self.reporter.detail(&packed.summary());
         self.reporter.phase("check", "contract");
-        pack::check(self.target, &artifact, self.reporter)?;
+        pack::check(self.target, &packed, self.reporter)?;
         Ok(packed)
     }
 

@@ -7,7 +7,7 @@ use crate::contract;
 use crate::engine::causes;
 use crate::exit::{Coded, Exit};
 use crate::finding::suggest;
-use crate::rules::{RULES, find};
+use crate::rules::{RULES, Rule, find, threads};
 
 /// Which rule.
 #[derive(Debug, clap::Args)]
@@ -32,11 +32,19 @@ pub fn run(args: &Args, _: &Context) -> Result<Exit> {
             print(&all.map(|(id, title)| format!("{id}  {title}\n")).collect::<String>())?
         }
         Some(id) => match find(id) {
-            Some(rule) => print(&format!("{}: {}\n\nWhy: {}\n", rule.id, rule.title, rule.why))?,
+            Some(rule) => print(&of_validate(rule))?,
             None => print(&of_cause(id).map_or_else(|| of_contract(id), Ok)?)?,
         },
     }
     Ok(Exit::Ok)
+}
+
+/// Why, and who has met it.
+fn of_validate(rule: &Rule) -> String {
+    let threads = threads(rule.id);
+    let seen: String = threads.iter().map(|thread| format!("Seen: {thread}\n")).collect();
+    let seen = if threads.is_empty() { "Seen: no public report that we know\n" } else { &seen };
+    format!("{}: {}\n\nWhy: {}\n{seen}", rule.id, rule.title, rule.why)
 }
 
 /// What a console that shows it means.

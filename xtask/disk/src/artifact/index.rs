@@ -52,7 +52,7 @@ pub struct Node {
 
 /// The entries of a root file system, and the content of small files that the
 /// contract looks into. Paths are below the root, without leading slash.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
     entries: BTreeMap<Vec<u8>, Node>,
     contents: BTreeMap<Vec<u8>, Vec<u8>>,

@@ -50,7 +50,7 @@ impl Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 26] = [
+pub const NAMES: [&str; 29] = [
     "fmt",
     "clippy",
     "tests",
@@ -73,8 +73,11 @@ pub const NAMES: [&str; 26] = [
     "packer",
     "stand-in",
     "knobs",
+    "spdx",
     "faults",
     "kills",
+    "archives",
+    "damage",
     "interrupted",
     "signing",
 ];
@@ -145,8 +148,17 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         Step { vm: false, ..ignored("packer", "xtask", "packer", 30, vec![]) },
         ignored("stand-in", "xtask", "standin", 60, vec![]),
         Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
+        // Needs `pip install spdx-tools`: SPDX's own validator.
+        Step { vm: false, ..ignored("spdx", "xtask", "contents", 30, vec![]) },
         step("faults", Cargo, &FAULTS, 120),
         Step { vm: false, after: &[], ..ignored("kills", "xtask", "maas_kill", 60, vec![]) },
+        // 400 random file systems against GNU tar; 25,000 damaged images.
+        Step {
+            vm: false,
+            after: &[],
+            ..ignored("archives", "disk-image", "random_archives", 60, vec![])
+        },
+        Step { vm: false, after: &[], ..ignored("damage", "disk-image", "damage", 120, vec![]) },
         step("interrupted", Cargo, &INTERRUPTED, 15),
         Step { vm: false, after: &[], ..ignored("signing", "xtask", "sign", 10, vec![]) },
     ];
