@@ -106,7 +106,7 @@ fn the_whole_catalog_is_probed_and_what_is_newer_becomes_a_patch() {
     let patch_text = std::fs::read_to_string(&patch).unwrap();
     for line in [
         "+++ b/rocky9/rocky9.pkr.hcl",
-        "/9.9/isos/${local.rpm_arch}/Rocky-9.9-${local.rpm_arch}-boot.iso\"",
+        "+    version       = \"9.9\"",
         "/OL9/u9/${local.rpm_arch}/OracleLinux-R9-U9-",
         "\"12\" = { codename = \"bookworm\", build = \"20990101-9999\"",
         "noble    = { version = \"24.04\", point = \"24.04.5\", build = \"release-20990101\"",

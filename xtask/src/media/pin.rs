@@ -37,8 +37,8 @@ fn is_dated(part: &str) -> bool {
 }
 
 /// The newest name in a listing that is a later version of the same thing: a
-/// later date, or one number higher that is not the first (9.9 after 9.8, but
-/// not 10.0; what the release is, stays).
+/// later date, or one number higher behind a dot or a letter (9.9 after 9.8, SP4
+/// after SP3, but not 10.0 or 45-1.7: what the release is, stays).
 #[must_use]
 pub fn newest(page: &str, pinned: &str) -> Option<String> {
     let links = page.split("href=").skip(1).filter_map(|rest| {
@@ -55,9 +55,24 @@ fn is_later(name: &str, pinned: &str) -> bool {
     if new.len() != old.len() || new <= old {
         return false;
     }
-    let differ: Vec<usize> = (0..new.len()).filter(|i| new.get(*i) != old.get(*i)).collect();
-    let minor = |i: &usize| *i > 0 || old.len() == 1;
-    is_dated(pinned) || (differ.len() == 1 && differ.iter().all(minor))
+    let marks = marks(pinned);
+    let differ = new.iter().zip(&old).zip(&marks).filter(|((new, old), _)| new != old);
+    let minor: Vec<bool> = differ.map(|(_, mark)| *mark == '.' || mark.is_alphabetic()).collect();
+    is_dated(pinned) || minor == [true]
+}
+
+/// What stands before each number: a dot or a letter before the part of a version
+/// that updates change, a dash before the release itself (`44` of `F-44-1.7`).
+fn marks(name: &str) -> Vec<char> {
+    let mut last = '-';
+    let mut marks = vec![];
+    for c in name.chars() {
+        if c.is_ascii_digit() && !last.is_ascii_digit() {
+            marks.push(last);
+        }
+        last = c;
+    }
+    marks
 }
 
 /// A text of a template and what replaces it.

@@ -56,7 +56,7 @@ fn of_cause(id: &str) -> Option<String> {
         _ => "It explains a build that failed otherwise.",
     };
     Some(format!(
-        "{id}: {}\n\nSeen: a line that matches {}\nFix: {}\n{end}\n",
+        "{id}: {}\n\nWhy: a line of the console or of a script matches {}. {end}\nFix: {}\n",
         cause.cause, cause.pattern, cause.fix
     ))
 }

@@ -161,25 +161,32 @@ fn templates(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries.map(|entry| entry.path()).filter(own).collect())
 }
 
+/// An address, or the whole version as a text of its own.
+fn holds_pin(line: &str, tokens: &[Token]) -> bool {
+    line.contains('/') || tokens.iter().any(|t| line.contains(&format!("\"{}\"", t.old)))
+}
+
 /// A template with new pins. Where lines name the release, only after its name;
-/// else in all lines that hold addresses.
+/// else in all lines that hold addresses or the version alone.
 fn entered(text: &str, release: Option<&str>, tokens: &[Token]) -> String {
     let replaced = |part: &str| tokens.iter().fold(part.to_owned(), |part, t| t.replace(&part));
-    let after_name = |line: &str| -> Option<(usize, String)> {
+    let after_name = |line: &str| -> Option<String> {
         let name = release?;
         let at = line.find(&format!("{name} ")).or_else(|| line.find(&format!("\"{name}\"")))?;
         let (before, rest) = line.split_at_checked(at + name.len())?;
         // Up to the next entry of a map in one line.
         let end = rest.find("\", \"").map_or(rest.len(), |end| end + 1);
         let (own, others) = rest.split_at_checked(end)?;
-        Some((at, format!("{before}{}{others}", replaced(own)))).filter(|(_, new)| new != line)
+        // Or it was entered already, for another architecture.
+        let known = |t: &Token| own.contains(&t.old) || own.contains(&t.new);
+        tokens.iter().any(known).then(|| format!("{before}{}{others}", replaced(own)))
     };
     let named = text.lines().any(|line| after_name(line).is_some());
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         match after_name(line) {
-            Some((_, new)) => out.push_str(&new),
-            None if !named && line.contains('/') => out.push_str(&replaced(line)),
+            Some(new) => out.push_str(&new),
+            None if !named && holds_pin(line, tokens) => out.push_str(&replaced(line)),
             None => out.push_str(line),
         }
     }
@@ -249,7 +256,7 @@ mod tests {
     fn a_pin_is_entered_where_its_release_is_named() {
         let two = "  jammy = { build = \"20260705-1\" }\n  noble = { build = \"20260705-1\" }\n";
         let one_line = "c = { \"43\" = \"1.6\", \"44\" = \"1.6\" }[var.release]\n";
-        let urls = "# 9.8 is pinned\nu = \"${b}/9.8/R-9.8-x.iso\"\nv = \"9.8\"\n";
+        let urls = "# 9.8 is pinned\nu = \"${b}/9.8/R-9.8-x.iso\"\nv = \"9.8\"\nw = \"9.8.1\"\n";
         for (text, release, pinned, found, expected) in [
             (
                 two,
@@ -265,7 +272,13 @@ mod tests {
                 "F-43-1.7.iso",
                 one_line.replace("\"43\" = \"1.6\"", "\"43\" = \"1.7\""),
             ),
-            (urls, None, "9.8", "9.9", urls.replace("${b}/9.8/R-9.8", "${b}/9.9/R-9.9")),
+            (
+                urls,
+                None,
+                "9.8",
+                "9.9",
+                urls.replace("/9.8/R-9.8", "/9.9/R-9.9").replace("\"9.8\"", "\"9.9\""),
+            ),
         ] {
             assert_eq!(entered(text, release, &tokens(pinned, found)), expected);
         }
