@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod changed;
 pub mod cli;
 pub mod cmd;
+pub mod contents;
 pub mod contract;
 pub mod date;
 pub mod deploy;

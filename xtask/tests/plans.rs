@@ -4,7 +4,6 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,8 @@ mod menu;
 use packer_hcl::body::Body;
 use xtask::catalog::{Catalog, Image, Target};
 use xtask::plan::{Options, Resolved, Resolver};
-use xtask::validate::external::{self, Document};
+use xtask::validate::documents::{Document, Documents};
+use xtask::validate::external;
 
 /// Directories whose snapshots this test keeps: what an installer makes.
 fn is_installed(image: &Image) -> bool {
@@ -237,7 +237,7 @@ fn knobs(suse: bool, run: u16) -> Vec<(String, String)> {
 fn answer_files_are_valid_with_every_knob() {
     let root = root();
     let catalog = Catalog::load(&root).unwrap();
-    let mut documents = BTreeMap::new();
+    let mut documents = Documents::default();
     for image in catalog.images.iter().filter(|i| is_installed(i)) {
         let suse = image.dir.join("suse.pkr.hcl").exists();
         for (target, run) in image.targets.iter().flat_map(|t| (0..RUNS).map(move |r| (t, r))) {
@@ -247,13 +247,13 @@ fn answer_files_are_valid_with_every_knob() {
             let resolved = resolver.resolve(target, &options, None).unwrap();
             for (name, text) in rendered(&resolved.source.body) {
                 let document = Document { file: image.name.clone().into(), name, text };
-                documents.entry(document).or_insert_with(Vec::new).push(target.id.clone());
+                documents.texts.entry(document).or_default().targets.push(target.id.clone());
             }
         }
     }
-    let outcome = external::check(&documents, tempfile::tempdir().unwrap().path());
+    let outcome = external::check(&root, &documents, tempfile::tempdir().unwrap().path());
     assert_eq!(outcome.skipped, Vec::<String>::new());
     let shown: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
     assert!(shown.is_empty(), "{} findings:\n{}", shown.len(), shown.join("\n"));
-    assert!(documents.len() >= 100, "{} documents", documents.len());
+    assert!(documents.texts.len() >= 100, "{} documents", documents.texts.len());
 }

@@ -20,6 +20,7 @@ pub fn run_of(name: &str) -> Option<Run> {
         "ext4" | "xfs" | "fat" => disk::file_system,
         "tar" => archive::tar,
         "gzip" => archive::gzip,
+        "rpmdb" => archive::rpmdb,
         "maas-json" => text::maas_json,
         "sqlite" => text::sqlite,
         _ => return None,

@@ -27,7 +27,7 @@ pub struct Options<'a> {
 }
 
 /// A file that MAAS could be given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Artifact {
     /// What it is by its content, not its name.
     pub kind: Kind,
@@ -35,7 +35,8 @@ pub struct Artifact {
     pub bytes: u64,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
-    /// The root file system in it.
+    /// The root file system in it; of a disk without one that can be read,
+    /// `/curtin` alone.
     pub index: Index,
     /// Where the root is on a whole disk (`partition 1 (ext4)`), or why none
     /// can be read. Archives are a root themselves.
@@ -95,6 +96,14 @@ pub fn read_stream(input: impl Read, options: Options<'_>) -> Result<Artifact> {
         unpacked,
         warnings: scan.warnings,
     })
+}
+
+/// What is in a tar archive, and its oddities.
+pub(crate) fn scan_tar(input: impl BufRead) -> Result<(Index, Vec<String>)> {
+    let options = Options::default();
+    let mut scan = Scan { index: Index::default(), warnings: Vec::new(), options };
+    scan.run(input)?;
+    Ok((scan.index, scan.warnings))
 }
 
 /// Counts and hashes what passes.
@@ -168,7 +177,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn run(&mut self, input: impl Read) -> Result<()> {
+    fn run(&mut self, input: impl BufRead) -> Result<()> {
         let mut tar = TarReader::new(input);
         while let Some(member) = tar.next()? {
             let Some(path) = self.path(&member) else { continue };
@@ -183,7 +192,7 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn member<R: Read>(
+    fn member<R: BufRead>(
         &mut self,
         tar: &mut TarReader<R>,
         member: Member,

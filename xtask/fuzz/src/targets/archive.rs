@@ -29,3 +29,11 @@ pub(super) fn tar(input: &[u8]) {
         read(&artifact);
     }
 }
+
+/// A database of packages, and behind it what SQLite's log would be.
+pub(super) fn rpmdb(input: &[u8]) {
+    const LOG: [u8; 3] = [0x37, 0x7f, 0x06];
+    let at = input.windows(LOG.len()).position(|it| it == LOG).unwrap_or(input.len());
+    let (database, log) = input.split_at(at);
+    used(disk_image::rpmdb::read(database, log));
+}
