@@ -116,7 +116,7 @@ fn on(path: &Path, wanted: &Wanted) -> Result<Option<String>> {
 /// The rendered answer file.
 fn answers(body: &Body) -> Option<String> {
     let content = body.attribute("cd_content")?.value.as_mapping()?;
-    let found = content.into_iter().find(|(name, _)| {
+    let found = content.iter().find(|(name, _)| {
         let name: &str = name.as_ref();
         name == ANSWERS
     });
