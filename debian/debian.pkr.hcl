@@ -69,24 +69,6 @@ variable "apt_security_mirror" {
   description = "Mirror of the security archive. Empty: the image's own."
 }
 
-variable "apt_keep_mirror" {
-  type        = bool
-  default     = false
-  description = "Keep apt_mirror and apt_security_mirror in the image."
-}
-
-variable "apt_repositories" {
-  type        = list(string)
-  default     = []
-  description = "More repositories as one-line sources; they stay in the image. Keys: apt_keyring_directory."
-}
-
-variable "apt_keyring_directory" {
-  type        = string
-  default     = null
-  description = "Keyrings to copy to /etc/apt/keyrings. Unset: keyrings/, which is empty."
-}
-
 variable "firmware_packages" {
   type        = list(string)
   default     = null

@@ -169,6 +169,25 @@ class Initrd(unittest.TestCase):
         self.assertIn("unknown", special(PLAIN[:4]))
         self.assertIn("not described", hooks.special_storage({}))
 
+    def test_lvm_is_plain_for_an_initrd_made_with_lvm2(self):
+        lvm = PLAIN + [{"id": "vg", "type": "lvm_volgroup"}, {"id": "lv", "type": "lvm_partition"}]
+        raid = lvm + [{"id": "md", "type": "raid"}]
+        self.assertEqual(hooks.special_storage({"storage": {"config": lvm}}, lvm=True), "")
+        self.assertIn("raid", hooks.special_storage({"storage": {"config": raid}}, lvm=True))
+
+    def test_lvm2_after_the_initrd_or_without_its_hook_is_not_in_it(self):
+        hook, listed = "usr/share/initramfs-tools/hooks/lvm2", "var/lib/dpkg/info/lvm2.list"
+        for names, installed, expected in (([hook, listed], 50, True), ([hook, listed], 150, False),
+                                           ([listed], 50, False), ([hook], 50, False),
+                                           ([hook, listed, "usr/bin/dracut"], 50, False)):
+            target = self.target(1, 2)
+            for name in names:
+                path = os.path.join(target, name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                open(path, "w", encoding="utf-8").close()
+                os.utime(path, (installed, installed))
+            self.assertEqual(hooks.initrds_hold_lvm(target), expected, (names, installed))
+
     def test_diversion_is_undone(self):
         with tempfile.TemporaryDirectory() as target:
             os.makedirs(os.path.join(target, "usr/sbin"))

@@ -50,15 +50,27 @@ class Deployment:
         if self.plan.get("curtin_url"):
             self.run_curtin()
             return
-        self.begin("partition")
         sys.path.insert(0, HERE)
-        from storage import Storage
-        storage = Storage(self.config["storage"], TARGET)
-        storage.make()
-        self.write_state(storage)
-        self.begin("extract")
-        self.extract()
-        self.check_root()
+        from storage import Storage, WrittenDisk
+        whole = self.disk_source()
+        if whole:
+            self.begin("write disk")
+            storage = WrittenDisk(self.config["storage"], TARGET)
+            storage.write(whole["uri"], whole["type"], self.command)
+            # MAAS's ephemeral system can mount Windows' file system.
+            if "ntfs" in storage.file_systems() and not shutil.which("mount.ntfs"):
+                self.install(["ntfs-3g"])
+            self.begin("find root")
+            say("DEPLOY-FACTS " + json.dumps({"root_device": storage.find_root()}))
+            self.write_state(storage)
+        else:
+            self.begin("partition")
+            storage = Storage(self.config["storage"], TARGET)
+            storage.make()
+            self.write_state(storage)
+            self.begin("extract")
+            self.extract()
+            self.check_root()
         say("DEPLOY-FACTS " + json.dumps(image_facts()))
         self.begin("curthooks")
         self.command(["curtin", "curthooks"])
@@ -69,16 +81,25 @@ class Deployment:
         self.begin("unmount")
         storage.release()
 
+    def disk_source(self):
+        """The first source that is a whole disk; curtin takes no other then."""
+        sources = [source for _key, source in sorted(self.config["sources"].items())]
+        return next((source for source in sources if source["type"].startswith("dd-")), None)
+
     def prepare(self):
         """Install what the ephemeral system lacks and MAAS's own would have."""
         needs = self.plan.get("needs", {})
         absent = sorted({package for tool, package in needs.items() if not shutil.which(tool)})
         if absent:
-            self.begin("packages")
-            self.command(["apt-get", "--quiet", "update"])
-            env = dict(self.env, DEBIAN_FRONTEND="noninteractive")
-            self.command(["apt-get", "--quiet", "--yes", "--no-install-recommends", "install", *absent],
-                         "installing packages in the ephemeral system", env)
+            self.install(absent)
+
+    def install(self, packages):
+        """Packages into the ephemeral system."""
+        self.begin("packages")
+        self.command(["apt-get", "--quiet", "update"])
+        env = dict(self.env, DEBIAN_FRONTEND="noninteractive")
+        self.command(["apt-get", "--quiet", "--yes", "--no-install-recommends", "install", *packages],
+                     "installing packages in the ephemeral system", env)
 
     def run_curtin(self):
         """A real curtin does everything; we only look at the target."""
@@ -154,6 +175,9 @@ class Deployment:
     def late_commands(self):
         """In order of their names."""
         for key, command in sorted(self.config.get("late_commands", {}).items()):
+            if "in-target" in command and not listing("/etc"):
+                print(f"late command {key} is for a Linux, and this is none: left out", flush=True)
+                continue
             words = ["sh", "-c", command] if isinstance(command, str) else command
             self.command(words, f"late command {key}")
 
@@ -199,6 +223,7 @@ def image_facts():
         "image_machine_id": read("/etc/machine-id").strip(),
         "image_host_keys": keys,
         "image_hook": os.path.isfile(TARGET + "/curtin/curtin-hooks"),
+        "image_is_linux": os.path.lexists(TARGET + "/etc/os-release"),
         "os_id": release.get("ID", "").strip("\"'"),
         "os_version": release.get("VERSION_ID", "").strip("\"'"),
     }

@@ -151,3 +151,78 @@ class Storage:
             if item["type"] == "lvm_volgroup":
                 release_group(item["name"])
         run("sync")
+
+
+# Directories at the top of a file system that make it the root (curtin's
+# block.get_root_device); the last two are Ubuntu Core's.
+ROOT_MARKS = ("curtin", "system-data/var/lib/snapd", "snaps")
+# What unpacks a disk by the type of its source, as a shell pipeline.
+UNPACK = {"dd-gz": "zcat", "dd-raw": "cat", "dd-xz": "xzcat", "dd-bz2": "bzcat", "dd-tgz": "tar -xOzf -",
+          "dd-tar": "smtar -xOf -", "dd-tbz": "tar -xOjf -", "dd-txz": "tar -xOJf -"}
+
+
+class WrittenDisk:
+    """A whole-disk image, written as curtin writes it: as it is.
+
+    The storage configuration only says which disk; its root is the file system
+    that has a directory /curtin.
+    """
+
+    def __init__(self, config, target):
+        disks = [item for item in config["config"] if item["type"] == "disk"]
+        chosen = next((item for item in disks if item.get("grub_device")), disks[0])
+        self.device = find_disk(chosen["serial"])
+        self.target = target
+        self.fstab = []
+
+    def write(self, uri, kind, command):
+        """Fetch, unpack, dd. As with curtin, only dd's exit status counts."""
+        if kind not in UNPACK:
+            raise RuntimeError(f"source type `{kind}` is not known here")
+        script = f'wget "$1" --progress=dot:mega -O - | {UNPACK[kind]} | dd bs=4M of="$2"'
+        command(["sh", "-c", script, "--", uri, self.device], "writing the disk (wget | unpack | dd)")
+        subprocess.run(["partprobe", self.device], check=False)
+        for _ in range(3):
+            run("udevadm", "settle")
+            # A disk without LVM has nothing to activate.
+            subprocess.run(["vgscan", "--mknodes"], check=False)
+            subprocess.run(["vgchange", "--activate", "y"], check=False)
+
+    def volumes(self):
+        """Partitions and logical volumes of the disk, in the kernel's order."""
+        text = run("lsblk", "--noheadings", "--raw", "--paths", "--output", "NAME,TYPE", self.device)
+        pairs = [line.split() for line in text.splitlines()]
+        names = [name for name, kind in pairs if kind in ("part", "lvm")]
+        if not names:
+            raise RuntimeError(f"the image left no partition on {self.device}: is it a disk, complete and not compressed twice?")
+        return list(dict.fromkeys(names))
+
+    def file_systems(self):
+        """Types of what is on the disk."""
+        return set(run("lsblk", "--noheadings", "--raw", "--output", "FSTYPE", self.device).split())
+
+    def find_root(self):
+        """Mount each in turn; the last with the mark is the root. Mounts it."""
+        found, seen = None, []
+        os.makedirs(self.target, exist_ok=True)
+        for device in self.volumes():
+            if subprocess.run(["mount", device, self.target], check=False, stderr=subprocess.DEVNULL).returncode:
+                seen.append(f"{device} (cannot be mounted)")
+                continue
+            seen.append(f"{device} ({', '.join(sorted(os.listdir(self.target))[:6])})")
+            if any(os.path.isdir(os.path.join(self.target, mark)) for mark in ROOT_MARKS):
+                found = device
+            run("umount", self.target)
+        if not found:
+            raise RuntimeError(f"no file system of the disk has a directory /curtin: {'; '.join(seen)}")
+        run("mount", found, self.target)
+        return found
+
+    def release(self):
+        """Unmount, let go of volume groups."""
+        run("umount", "--recursive", self.target)
+        for name in run("lsblk", "--noheadings", "--raw", "--output", "NAME,TYPE", self.device).splitlines():
+            if name.endswith(" lvm"):
+                subprocess.run(["vgchange", "--activate", "n"], check=False)
+                break
+        run("sync")

@@ -12,9 +12,13 @@ pub mod media;
 pub mod output;
 pub mod pack;
 pub mod packer;
+pub mod queue;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod sign;
+#[cfg(test)]
+mod simulated;
 pub mod summary;
 
 use std::path::Path;

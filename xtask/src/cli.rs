@@ -104,8 +104,12 @@ pub enum Command {
     Remote(verbs::remote::Args),
     /// Measure parts of xtask
     Bench(verbs::bench::Args),
+    /// Feed hostile input to what reads foreign bytes
+    Fuzz(verbs::fuzz::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
+    /// Write the workflows of CI from the catalog, or check them
+    Ci(verbs::ci::Args),
     /// Make a directory for an operating system, like one that is there
     New(verbs::new::Args),
     /// Say why a rule matters
@@ -118,4 +122,6 @@ pub enum Command {
     Clean(verbs::clean::Args),
     /// Print tab completion for a shell
     Completions(verbs::completions::Args),
+    /// Print or write manual pages
+    Man(verbs::man::Args),
 }

@@ -20,11 +20,14 @@ pub mod layout;
 pub mod maas;
 pub mod machine;
 pub mod oauth;
+pub mod outputs;
+pub mod relay;
 pub mod report;
 pub mod run;
 pub mod ssh;
 
+pub use config::Network;
 pub use layout::Layout;
-pub use machine::{DiskBus, Firmware};
+pub use machine::{Adversity, DiskBus, Firmware};
 pub use report::{Phase, Report};
 pub use run::{Settings, deploy_test};

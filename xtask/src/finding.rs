@@ -59,6 +59,17 @@ impl Place {
         let line = before.matches('\n').count() + 1;
         Self { file: file.into(), line, column, width, text: shorten(line_text) }
     }
+
+    /// A byte range of the line with that number.
+    #[must_use]
+    pub fn bytes_of_line(
+        file: &Path,
+        line: usize,
+        text: &str,
+        range: std::ops::Range<usize>,
+    ) -> Self {
+        Self { line, ..Self::bytes(file, text, range) }
+    }
 }
 
 /// The nearest character boundary at or before `index`.

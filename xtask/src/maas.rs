@@ -21,6 +21,7 @@ pub mod resource;
 pub mod secret;
 pub mod source;
 pub mod sqlite;
+pub mod tested;
 pub mod upload;
 pub mod url;
 pub mod version;

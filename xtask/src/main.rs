@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use xtask::cli::{Cli, Command};
+use xtask::deploy::relay;
 use xtask::engine::askpass;
 use xtask::exit::{self, Exit};
 use xtask::repo::Repo;
@@ -12,6 +13,10 @@ use xtask::verbs::{self, Context};
 fn main() -> ExitCode {
     // SSH starts us again to hand over a password.
     if let Some(code) = askpass::intercept() {
+        return code;
+    }
+    // And QEMU, to carry a connection of a machine without a network.
+    if let Some(code) = relay::intercept() {
         return code;
     }
     let cli = Cli::parse();
@@ -36,13 +41,16 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Bench(args) => verbs::bench::run(args, &context),
         Command::Build(args) => verbs::build::run(args, &context),
+        Command::Ci(args) => verbs::ci::run(args, &context),
         Command::Clean(args) => verbs::clean::run(args, &context),
         Command::Completions(args) => verbs::completions::run(args, &mut Cli::command()),
+        Command::Man(args) => verbs::man::run(args, &mut Cli::command()),
         Command::DeployTest(args) => verbs::deploy_test::run(args, &context),
         Command::Docs(args) => verbs::docs::run(args, &context),
         Command::Doctor(args) => verbs::doctor::run(args, &context),
         Command::Explain(args) => verbs::explain::run(args, &context),
         Command::Fmt(args) => verbs::fmt::run(args, &context),
+        Command::Fuzz(args) => verbs::fuzz::run(args, &context),
         Command::List(args) => verbs::list::run(args, &context),
         Command::Inspect(args) => verbs::inspect::run(args, &context),
         Command::Pack(args) => verbs::pack::run(args, &context),

@@ -7,7 +7,7 @@
 //! leave nothing half-written under a final name.
 
 pub mod bootstrap;
-mod check;
+pub mod check;
 mod checksum;
 mod download;
 mod error;
@@ -15,6 +15,8 @@ mod hash;
 mod http;
 pub mod iso;
 mod lock;
+pub mod pin;
+mod signature;
 mod source;
 mod store;
 mod sums;
@@ -25,10 +27,10 @@ mod tests;
 pub mod volume;
 pub mod wim;
 
-pub use check::{Checked, Newer, check};
 pub use checksum::{Algorithm, Checksum, Digest};
 pub use error::MediaError;
 pub use hash::{Digests, hash_file};
+pub use signature::SignedBy;
 pub use store::{Media, Origin, Request, Store};
 pub use sums::find as find_in_sums;
 

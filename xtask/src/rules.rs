@@ -106,6 +106,16 @@ pub const RULES: &[Rule] = &[
         "medium and checksum by plain http can both be replaced on the way",
     ),
     rule(
+        "MED003",
+        "what is downloaded has an address",
+        "`try` swallows a misspelt name, and the build ends with a VM that has nothing to boot",
+    ),
+    rule(
+        "MED004",
+        "the key that signs a checksum list is a file of common/keys",
+        "the build stops before the download: nobody can tell who signed the list",
+    ),
+    rule(
         "VNC001",
         "a VM's screen is not open to the network",
         "whoever can reach it has the keyboard of a machine that installs as root",
@@ -270,11 +280,60 @@ pub const RULES: &[Rule] = &[
     rule("EXT003", "XML answer files are well-formed", "the installer would reject the whole file"),
     rule("EXT004", "Python hooks compile", "the deployment would fail, not the build"),
     rule(
+        "EXT005",
+        "`cloud-init schema` accepts user-data",
+        "cloud-init skips a module whose settings it does not understand, and the build waits for a login that never comes",
+    ),
+    rule(
+        "ANS001",
+        "answer files can be read: XML, JSON, YAML, the sections of a kickstart",
+        "an installer that cannot read its answers asks, with nobody there to see it",
+    ),
+    rule(
+        "ANS002",
+        "a kickstart stops when its scripts fail, and turns the machine off at its end",
+        "a failed %post makes a green build of a broken image; an installer that waits for a key makes an hour of timeout",
+    ),
+    rule(
+        "ANS003",
+        "Windows' answer file is one that Setup acts on",
+        "Setup leaves out passes and components it does not know, and then asks",
+    ),
+    rule(
+        "ANS004",
+        "an AutoYaST profile installs without a question and turns the machine off",
+        "a list without its type is one entry to AutoYaST; a profile that is confirmed by hand waits for ever",
+    ),
+    rule(
+        "ANS005",
+        "XenServer's answer file has every answer",
+        "its installer asks for what is missing",
+    ),
+    rule(
+        "ANS006",
+        "an Agama profile has known keys, a product and a login",
+        "Agama rejects a profile with a key it does not know, and waits in its web page",
+    ),
+    rule(
+        "ANS007",
+        "an autoinstall has known keys, version 1 and a user",
+        "unknown keys are ignored or fatal, by the installer's release",
+    ),
+    rule(
+        "SEC002",
+        "no answer file or script sets a password that is the same for every build",
+        "kickstarts, profiles and scripts are public, and what they set may stay in the image",
+    ),
+    rule(
         "RUN001",
         "scripts have a run bit and an interpreter line",
         "curtin runs hooks directly; without them the deployment fails with a permission or format error",
     ),
 ];
+
+mod threads;
+
+pub use threads::threads;
 
 /// The rule of that id.
 #[must_use]
@@ -292,5 +351,22 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), RULES.len());
+    }
+
+    #[test]
+    fn threads_are_addresses_of_known_rules() {
+        let mut found = 0;
+        for rule in RULES {
+            for thread in threads(rule.id) {
+                found += 1;
+                let parts: Vec<&str> = thread.split('/').collect();
+                let [_, _, "github.com", _, _, kind, number] = parts.as_slice() else {
+                    panic!("{thread}")
+                };
+                assert!(["issues", "pull"].contains(kind) && number.parse::<u32>().is_ok());
+            }
+        }
+        assert!(found >= 40, "{found}");
+        assert!(threads::THREADS.iter().all(|(id, _)| find(id).is_some()));
     }
 }

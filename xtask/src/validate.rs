@@ -1,5 +1,6 @@
 //! Every check that needs no build, on every target, in one process.
 
+pub mod answers;
 pub mod copies;
 pub mod documents;
 pub mod external;
@@ -47,9 +48,27 @@ impl Report {
     }
 }
 
-/// Checks the images that `targets` belong to, for these targets.
+/// Checks the images that `targets` belong to, for these targets: our own rules,
+/// then other programs on what the targets render.
 #[must_use]
 pub fn validate(repo: &Repo, images: &[&Image], targets: &[&Target], options: &Options) -> Report {
+    let (mut report, documents) = native(repo, images, targets, options);
+    let outside = external::check(&repo.root, &documents, &repo.out.join(".cache/validators"));
+    let found = native::without_allowed(images, outside.findings);
+    report.findings = merged(report.findings.into_iter().chain(found).collect());
+    report.skipped.extend(outside.skipped);
+    report
+}
+
+/// Our own rules alone: no other program, no network. The texts that targets
+/// render come with the report.
+#[must_use]
+pub fn native(
+    repo: &Repo,
+    images: &[&Image],
+    targets: &[&Target],
+    options: &Options,
+) -> (Report, Documents) {
     let checked: Vec<(Vec<Finding>, Documents)> = images
         .par_iter()
         .map(|image| {
@@ -64,11 +83,15 @@ pub fn validate(repo: &Repo, images: &[&Image], targets: &[&Target], options: &O
         findings.extend(more);
         documents.merge(own);
     }
-    findings.extend(copies::check(&repo.root, images));
-    findings.extend(native::shared(&repo.root));
-    let outside = external::check(&documents.0, &repo.out.join(".cache/validators"));
-    findings.extend(outside.findings);
-    Report { findings: merged(findings), targets: targets.len(), skipped: outside.skipped }
+    let (answers, (copied, shared)) = rayon::join(
+        || answers::check(&repo.root, &documents),
+        || rayon::join(|| copies::check(&repo.root, images), || native::shared(&repo.root)),
+    );
+    findings.extend(native::without_allowed(images, answers));
+    findings.extend(copied);
+    findings.extend(shared);
+    let report = Report { findings: merged(findings), targets: targets.len(), skipped: Vec::new() };
+    (report, documents)
 }
 
 impl Report {
@@ -127,7 +150,7 @@ fn check_directory(
     if let Some(template) = template {
         findings.extend(text::template(&repo.root, template));
         let variables = template.declared_variables();
-        findings.extend(readme::check(&repo.root, image, targets, &variables));
+        findings.extend(readme::check(&repo.root, image, &variables));
     }
     let results: Vec<TargetResult> =
         targets.par_iter().map(|target| check_target(repo, &resolver, target, options)).collect();
@@ -182,6 +205,7 @@ fn check_target(
     let dir = resolver.dir(target);
     let mut result = TargetResult::default();
     result.findings.extend(maas::check(&repo.root, &dir, target));
+    result.findings.extend(maas::signing_key(repo, &dir, target));
     let declared = resolver.template(target).map(Template::declared_variables);
     let undeclared = native::undeclared(&repo.root, &dir, target, &declared.unwrap_or_default());
     match resolver.resolve(target, options, None) {

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod build;
+pub mod ci;
 pub mod clean;
 pub mod completions;
 pub mod deploy_test;
@@ -9,8 +10,10 @@ pub mod docs;
 pub mod doctor;
 pub mod explain;
 pub mod fmt;
+pub mod fuzz;
 pub mod inspect;
 pub mod list;
+pub mod man;
 pub mod matrix;
 pub mod media;
 pub mod new;

@@ -103,9 +103,15 @@ fn foreign_disks_are_converted_and_said_to_be() {
     let bench = Bench::new(&[]);
     let before = bench.names();
     assert_eq!(before, ["disk.raw", "root"]);
-    for format in ["vmdk", "vhdx", "vdi", "vpc"] {
+    for (format, option) in [
+        ("vmdk", "compat6=off"),
+        ("vhdx", "subformat=dynamic"),
+        ("vdi", "static=off"),
+        ("vpc", "subformat=dynamic"),
+        ("qcow2", "extended_l2=on"),
+    ] {
         let disk = format!("disk.{format}");
-        let args = ["convert", "-f", "raw", "-O", format, "disk.raw", &disk];
+        let args = ["convert", "-f", "raw", "-O", format, "-o", option, "disk.raw", &disk];
         let status = Command::new("qemu-img").args(args).current_dir(bench.dir.path()).status();
         assert!(status.unwrap().success());
         let output = bench.xtask(&["pack", &disk, "-o", "x.tar.gz", "--force"]);

@@ -203,6 +203,54 @@ class Storage(unittest.TestCase):
             self.assertEqual(storage.find_disk("other"), "/dev/vda")
 
 
+class WholeDisk(InTree):
+    """A written disk whose partitions are directories here."""
+
+    def disk(self, trees):
+        """trees: device to names at its top, or None if it cannot be mounted."""
+        mounted = []
+
+        def run(*command, data=None):
+            del data
+            if command[0] == "umount":
+                for name in os.listdir(self.target):
+                    os.rmdir(os.path.join(self.target, name))
+            elif command[0] == "mount":
+                mounted.append(command[1])
+            kinds = {name: "lvm" if "mapper" in name else "part" for name in trees}
+            return "".join(f"{n} {k}\n" for n, k in kinds.items()) + "/dev/sda disk\n"
+
+        def mount(command, **_options):
+            names = trees[command[1]]
+            for name in names or []:
+                os.mkdir(os.path.join(self.target, name))
+            return types.SimpleNamespace(returncode=32 if names is None else 0)
+
+        with mock.patch.object(storage, "find_disk", return_value="/dev/sda"):
+            disk = storage.WrittenDisk({"config": [{"type": "disk", "serial": "x"}]}, self.target)
+        with mock.patch.object(storage, "run", run), mock.patch.object(storage.subprocess, "run", mount):
+            return disk.find_root(), mounted
+
+    def test_the_last_with_curtin_is_the_root(self):
+        trees = {"/dev/sda1": ["EFI"], "/dev/sda2": ["curtin"], "/dev/sda3": None,
+                 "/dev/mapper/a-root": ["curtin", "etc"]}
+        self.assertEqual(self.disk(trees), ("/dev/mapper/a-root", ["/dev/mapper/a-root"]))
+
+    def test_none_says_what_was_there(self):
+        with self.assertRaisesRegex(RuntimeError, r"/curtin: /dev/sda1 \(EFI\); /dev/sda2 \(cannot be mounted\)"):
+            self.disk({"/dev/sda1": ["EFI"], "/dev/sda2": None})
+
+    def test_a_disk_without_partitions(self):
+        with self.assertRaisesRegex(RuntimeError, "no partition"):
+            self.disk({})
+
+    def test_dd_sources_come_first(self):
+        tgz, disk = {"type": "tgz", "uri": "a"}, {"type": "dd-gz", "uri": "b"}
+        made = installer.Deployment({"config": {"sources": {"00": tgz, "01": disk}}})
+        self.assertEqual(made.disk_source(), disk)
+        self.assertIsNone(installer.Deployment({"config": {"sources": {"00": tgz}}}).disk_source())
+
+
 class Smtar(InTree):
     def unpack(self, data):
         command = [sys.executable, HERE + "/bin/smtar", "-C", self.target, "-xpf", "-"]

@@ -7,6 +7,7 @@
 mod codec;
 mod parallel;
 
+pub(crate) use parallel::Block;
 pub use parallel::{GzipWriter, Summary};
 
 /// Bytes of input per independently compressed block. 1 MiB costs 0.1 % of
@@ -45,6 +46,24 @@ pub struct Options {
     pub format: Format,
     /// Compressing threads; 0 takes one per CPU.
     pub threads: usize,
+}
+
+impl Options {
+    fn workers(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            some => some,
+        }
+    }
+}
+
+/// Compresses bytes in memory and says how many come out: what the compressor
+/// takes without reading, hashing, checking or writing anything. For benchmarks.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn bare(bytes: &[u8], options: Options) -> std::io::Result<u64> {
+    codec::bare(bytes, &options)
 }
 
 #[cfg(test)]

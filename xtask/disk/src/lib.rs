@@ -23,6 +23,7 @@ pub mod ntfs;
 pub mod pack;
 pub mod partition;
 pub mod policy;
+pub mod rpmdb;
 mod runs;
 pub mod tar;
 pub mod xfs;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::block::BlockRead;
 use crate::bytes::{clip, le32, le64, slice, wide};
-use crate::crc::crc32_lvm;
+use crate::crc::{agree, crc32_lvm};
 use crate::{Error, ErrorKind, Result};
 
 pub use group::{Logical, logical_volumes};
@@ -51,7 +51,7 @@ impl Physical {
         if slice(label, 24, 8) != LABEL_TYPE {
             return Err(Error::unsupported("LVM label", "it is of an unknown type"));
         }
-        if crc32_lvm(slice(label, 20, SECTOR - 20)) != le32(label, 16) {
+        if !agree(crc32_lvm(slice(label, 20, SECTOR - 20)), le32(label, 16)) {
             return Err(Error::damaged("LVM label", "its checksum does not match"));
         }
         let header = slice(label, clip(u64::from(le32(label, 20)), SECTOR), SECTOR);
@@ -79,7 +79,7 @@ fn area(device: &dyn BlockRead, start: u64) -> Result<Option<String>> {
     let mut header = [0; SECTOR];
     device.read_at(start, &mut header).map_err(|error| error.within("LVM metadata"))?;
     if slice(&header, 4, 16) != METADATA
-        || crc32_lvm(slice(&header, 4, SECTOR - 4)) != le32(&header, 0)
+        || !agree(crc32_lvm(slice(&header, 4, SECTOR - 4)), le32(&header, 0))
     {
         return Err(bad("its header is damaged"));
     }
@@ -98,7 +98,7 @@ fn area(device: &dyn BlockRead, start: u64) -> Result<Option<String>> {
     let at = start.checked_add(offset).ok_or_else(|| bad("its text lies past the end"))?;
     device.read_at(at, first).map_err(|error| error.within("LVM metadata"))?;
     device.read_at(start + wide(SECTOR), wrapped).map_err(|e| e.within("LVM metadata"))?;
-    if crc32_lvm(&text) != le32(&header, 56) {
+    if !agree(crc32_lvm(&text), le32(&header, 56)) {
         return Err(bad("the checksum of its text does not match"));
     }
     let end = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());

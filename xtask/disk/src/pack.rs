@@ -9,6 +9,7 @@ mod output;
 mod overlay;
 mod root;
 mod survey;
+mod tap;
 mod tgz;
 mod volumes;
 mod walk;
@@ -26,6 +27,7 @@ pub use survey::Manifest;
 pub use walk::Change;
 pub use watch::{Progress, Watch};
 
+use crate::artifact::Artifact;
 use crate::block::Format;
 use crate::gzip;
 use crate::policy::{Family, Kind, Policy, STANDARD};
@@ -79,6 +81,10 @@ pub struct Packed {
     /// What the image says about itself; `None` for a whole disk whose file
     /// systems this crate cannot read.
     pub manifest: Option<Manifest>,
+    /// The same as [`crate::artifact::read`] would find in the file, from the
+    /// bytes that went into it: of an archive while it was written, of a disk
+    /// from the disk.
+    pub artifact: Artifact,
 }
 
 /// Packs a disk.
@@ -114,18 +120,30 @@ fn pack_tgz(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
     let root = Root::find(&disk, &request.root, &request.mounts).map_err(within)?;
     let survey = Survey::of(&root.mounts(), watch).map_err(within)?;
     survey.refuse_empty(&root.place, request.allow_tiny).map_err(within)?;
+    // It holds the databases of packages; the reader of the archive keeps them again.
+    let Survey { manifest, stored_bytes, .. } = survey;
     let overlay = Overlay::read(&request.add)?;
-    let policy = policy(request, survey.manifest.os_release.family());
+    let policy = policy(request, manifest.os_release.family());
     let tree = Tree::new(root.mounts(), &overlay, &policy).map_err(within)?;
-    watch.expect(survey.stored_bytes);
+    watch.expect(stored_bytes);
     let written = tgz::write(&tree, &request.output, request.gzip, watch)?;
+    let summary = written.summary;
     Ok(Packed {
-        bytes: written.summary.bytes,
-        sha256: written.summary.sha256,
-        input_bytes: written.summary.input_bytes,
+        bytes: summary.bytes,
+        sha256: summary.sha256,
+        input_bytes: summary.input_bytes,
         totals: written.totals,
         changes: written.changes,
-        manifest: Some(survey.manifest),
+        manifest: Some(manifest),
+        artifact: Artifact {
+            kind: Kind::Tgz,
+            bytes: summary.bytes,
+            sha256: summary.sha256,
+            unpacked: written.index.total_bytes(),
+            index: written.index,
+            root: Ok("archive".into()),
+            warnings: written.warnings,
+        },
     })
 }
 

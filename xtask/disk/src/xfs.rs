@@ -1,7 +1,6 @@
 //! XFS in version 5 (with checksums), read-only and without mounting.
 //!
-//! A log that needs replay is refused: what is in it is newer than what is on
-//! the disk, so reading past it would give a tree that never was.
+//! A log that needs replay is replayed in memory; see `log`.
 //!
 //! Layout: "XFS Algorithms & Data Structures", 3rd edition.
 
@@ -42,13 +41,18 @@ impl Xfs {
     /// Opens the file system that fills `disk`, usually a partition.
     ///
     /// Fails with [`ErrorKind::NotThisFormat`] if there is none, and with
-    /// [`ErrorKind::Unsupported`] if it was not unmounted.
+    /// [`ErrorKind::Unsupported`] if it was not unmounted and its log ends
+    /// within something that only the kernel can finish.
     pub fn open(disk: Arc<dyn BlockRead>) -> Result<Self> {
         let volume = Volume::open(disk)?;
-        log::refuse_dirty(&volume)?;
         let fs = Self { volume, inodes: SlotCache::new(INODES), maps: SlotCache::new(MAPS) };
         fs.of_kind(fs.root(), FileKind::Directory, "the root directory")?;
         Ok(fs)
+    }
+
+    /// How many sectors of the disk the log has newer versions of.
+    pub fn replayed_sectors(&self) -> usize {
+        self.volume.replayed_sectors()
     }
 
     fn inode(&self, node: NodeId) -> Result<Arc<Inode>> {

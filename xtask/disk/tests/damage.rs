@@ -5,156 +5,14 @@
 
 mod support;
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use disk_image::block::{self, BlockRead};
-use disk_image::fs::{self as filesystem, FileKind, FileSystem};
-use disk_image::{Error, partition};
 use rustix::fs::XattrFlags;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::image;
 use support::mount::Mount;
 use support::oddities::pattern;
-
-/// Variants of each image that the default run tries; `ROUNDS` asks for more.
-const ROUNDS: u64 = 60;
-/// One variant takes milliseconds; this is for slow machines.
-const TIME_MAX: Duration = Duration::from_secs(20);
-
-fn rounds() -> u64 {
-    std::env::var("ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("ROUNDS is a number"))
-}
-
-/// Makes an allocation sized by the input fail, which ends the test.
-fn limit_memory() {
-    let limit = Rlimit { current: Some(2 << 30), ..getrlimit(Resource::As) };
-    setrlimit(Resource::As, limit).unwrap();
-}
-
-/// Visits everything, going on after errors as far as possible; returns how
-/// many there were.
-fn visit(fs: &dyn FileSystem) -> usize {
-    let mut errors = 0;
-    let mut entered = HashSet::new();
-    let mut left = vec![fs.root()];
-    while let Some(node) = left.pop() {
-        if !entered.insert(node) {
-            continue;
-        }
-        errors += usize::from(fs.xattrs(node).is_err());
-        let result = match fs.metadata(node).map(|meta| (meta.kind, meta.size)) {
-            Ok((FileKind::Directory, _)) => {
-                fs.read_dir(node).map(|it| left.extend(it.iter().map(|it| it.node)))
-            }
-            Ok((FileKind::Symlink, _)) => fs.read_link(node).map(drop),
-            Ok((FileKind::Regular, size)) => read_some(fs, node, size),
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        };
-        errors += usize::from(result.is_err());
-    }
-    errors
-}
-
-/// Sizes may be anything, so not all of a file is read.
-fn read_some(fs: &dyn FileSystem, node: u64, size: u64) -> Result<(), Error> {
-    let extents = fs.extents(node)?;
-    let mut end = 0;
-    for extent in &extents {
-        assert!(extent.offset >= end && extent.len > 0, "extents out of order");
-        end = extent.offset.checked_add(extent.len).expect("an extent that ends");
-        assert!(end <= size, "an extent past the end of the file");
-    }
-    let mut buf = vec![0; 50_000];
-    for offset in [0, 12_000, size / 2, size.saturating_sub(100), size, u64::MAX] {
-        let filled = fs.read_file_at(node, offset, &mut buf)?;
-        assert_eq!(filled as u64, size.saturating_sub(offset).min(50_000), "at {offset}");
-    }
-    Ok(())
-}
-
-fn visit_disk(disk: Arc<dyn BlockRead>) -> Result<usize, Error> {
-    let mut at = 0;
-    // Tables can be spread so that each cluster is a run: not all is walked.
-    for _ in 0..5000 {
-        if at < disk.len() {
-            let extent = disk.extent_at(at)?;
-            assert!(extent.len > 0 && at + extent.len <= disk.len(), "a run that does not fit");
-            at += extent.len;
-        }
-    }
-    let Some(table) = partition::read(&disk)? else { return Ok(visit(&*filesystem::open(disk)?)) };
-    let mut errors = 0;
-    for partition in table.partitions {
-        let fs = partition.open(&disk).and_then(|window| filesystem::open(Arc::new(window)));
-        errors += fs.map_or(1, |fs| visit(&*fs));
-    }
-    Ok(errors)
-}
-
-/// Changes 1 to 8 bytes, or copies one block over another, inside of `used`.
-fn damage(bytes: &mut [u8], used: &[usize], seed: u64) {
-    let mut random = pattern(seed, 8 * 40);
-    let mut next = || {
-        let at = random.len() - 8;
-        u64::from_le_bytes(random.split_off(at).try_into().unwrap()) as usize
-    };
-    if next() % 4 == 0 {
-        let (from, to) = (used[next() % used.len()], used[next() % used.len()]);
-        bytes.copy_within(from..from + 512, to);
-        return;
-    }
-    for _ in 0..1 + next() % 8 {
-        let at = used[next() % used.len()] + next() % 512;
-        bytes[at] = match next() % 4 {
-            0 => 0,
-            1 => 0xff,
-            2 => bytes[at] ^ (1 << (next() % 8)),
-            _ => next() as u8,
-        };
-    }
-}
-
-/// Sectors that are not zeros nor the content of files.
-fn metadata_sectors(bytes: &[u8]) -> Vec<usize> {
-    let content = b"content!".repeat(64);
-    let used = |sector: &[u8]| sector.iter().any(|&byte| byte != 0) && sector != content;
-    let sectors = bytes.chunks_exact(512).enumerate();
-    sectors.filter(|(_, sector)| used(sector)).map(|(index, _)| index * 512).collect()
-}
-
-fn torture(what: &str, image: &Path) {
-    let used = metadata_sectors(&fs::read(image).unwrap());
-    torture_and(what, image, &used, |_, _| {});
-}
-
-/// The same within the sectors `used`, with `mend` called on each that changed.
-fn torture_and(what: &str, image: &Path, used: &[usize], mend: impl Fn(&mut [u8], usize)) {
-    let good = fs::read(image).unwrap();
-    let healthy = block::open(image).and_then(visit_disk);
-    assert_eq!(healthy.unwrap_or_else(|error| panic!("{what}: {error}")), 0, "{what}: untouched");
-    let target = image.with_extension("damaged");
-    let mut noticed = 0;
-    for seed in 1..=rounds() {
-        let mut bytes = good.clone();
-        damage(&mut bytes, used, seed);
-        let changed = |&at: &&usize| bytes[*at..*at + 512] != good[*at..*at + 512];
-        let changed: Vec<usize> = used.iter().filter(changed).copied().collect();
-        changed.into_iter().for_each(|at| mend(&mut bytes, at));
-        fs::write(&target, bytes).unwrap();
-        let start = Instant::now();
-        let outcome = block::open(&target).and_then(visit_disk);
-        noticed += usize::from(!matches!(outcome, Ok(0)));
-        let elapsed = start.elapsed();
-        assert!(elapsed < TIME_MAX, "{what}, seed {seed}: took {elapsed:?}");
-    }
-    println!("{what}: {noticed} of {} variants gave errors", rounds());
-    assert!(noticed > 0, "{what}: the damage never reached anything");
-}
+use support::torture::{limit_memory, many, metadata_sectors, torture, torture_and};
 
 /// A small tree with every structure that mke2fs copies.
 fn tree(dir: &Path) -> PathBuf {
@@ -348,5 +206,63 @@ fn disks() {
         args.extend([disk.to_str().unwrap(), image.to_str().unwrap()]);
         image::run("qemu-img", &args);
         torture(&format!("qcow2 {options}"), &image);
+    }
+}
+
+/// A root and a second volume, with what LVM's tools write around them.
+#[test]
+fn volumes() {
+    limit_memory();
+    let dir = image::scratch();
+    let source = image::make_filled(dir.path(), 4, "-t ext4 -b 1024", Some(&tree(dir.path())));
+    let disk = dir.path().join("lvm.raw");
+    let script = r#"set -e
+        truncate -s 6M "$1"; loop=$(losetup -f --show "$1"); trap 'losetup -d "$loop"' EXIT
+        name=damage$$; flags="--driverloaded n --devices $loop"
+        pvcreate -q --metadatasize 64k $flags "$loop"; vgcreate -q -s 1M $flags "$name" "$loop"
+        lvcreate -q -an -Zn -Wn -l 4 -n root $flags "$name"
+        start=$(pvs --noheadings --units s --nosuffix -o pe_start $flags)
+        dd if="$2" of="$loop" bs=512 seek="$((start))" conv=notrunc,fsync"#;
+    let paths = [disk.to_str().unwrap(), source.to_str().unwrap()];
+    image::run("sh", &["-c", script, "sh", paths[0], paths[1]]);
+    torture("LVM", &disk);
+}
+
+/// An XFS with most of its newest state in the log.
+#[test]
+fn dirty_logs() {
+    limit_memory();
+    let dir = image::scratch();
+    let image = image::make_xfs(dir.path(), 32, "-b size=1024 -d agcount=2 -l size=4m");
+    let mount = Mount::of("xfs", &image, 0, "rw");
+    let source = tree(dir.path());
+    let target = mount.path().to_str().unwrap().to_owned();
+    image::run("sh", &["-c", &format!("cp -r {}/* {target}", source.display())]);
+    image::run("xfs_io", &["-x", "-c", "shutdown -f", &target]);
+    drop(mount);
+    let bytes = fs::read(&image).unwrap();
+    // From the first record with content to the end of the log.
+    let is_record = |at: usize| {
+        bytes[at..].starts_with(&[0xfe, 0xed, 0xba, 0xbe]) && bytes[at + 12..at + 16] != [0; 4]
+    };
+    let records: Vec<usize> = (0..bytes.len()).step_by(512).filter(|&at| is_record(at)).collect();
+    let (first, last) = (records[0], *records.last().unwrap());
+    let mut used = metadata_sectors(&bytes);
+    used.retain(|sector| (first..last + 32_768).contains(sector));
+    assert!(used.len() > 100, "only {} sectors in the log", used.len());
+    torture_and("XFS, dirty log", &image, &used, |_, _| {});
+    // Without checksums in the records, as old kernels wrote them.
+    let mut plain = bytes.clone();
+    records.iter().for_each(|at| plain[at + 32..at + 36].fill(0));
+    fs::write(&image, plain).unwrap();
+    torture_and("XFS, dirty log without checksums", &image, &used, |_, _| {});
+}
+
+#[test]
+#[ignore = "long: a step of `cargo xtask test --all`"]
+fn by_the_thousand() {
+    many();
+    for all in [file_systems, fat, xfs, dirty_logs, journals, disks, volumes] {
+        all();
     }
 }

@@ -9,7 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use disk_image::ErrorKind;
-use disk_image::artifact::{Options, read};
+use disk_image::artifact::{Artifact, Options, read};
+use disk_image::gzip;
 use disk_image::pack::PackRequest;
 use disk_image::policy::Kind;
 use packing::bench::{Bench, bench};
@@ -200,9 +201,29 @@ fn a_whole_disk_is_inspected_with_all_its_file_systems() {
         &[(1, ROOT, &images[0]), (2, LINUX, &images[1]), (15, ESP, &esp)],
     );
     let request = PackRequest { kind: Kind::Ddgz, ..bench.request("x.dd.gz") };
-    bench.pack(&request).unwrap();
+    let packed = bench.pack(&request).unwrap();
     let artifact = read(&request.output, Options::default()).unwrap();
+    assert_same(&packed.artifact, &artifact);
     for path in ["/etc/passwd", "/boot/vmlinuz-6.1.0", "/boot/efi/curtin"] {
         assert!(artifact.index.get(path).is_some(), "{path}");
+    }
+}
+
+/// What packing saw in passing is what reading the file finds.
+fn assert_same(seen: &Artifact, read: &Artifact) {
+    assert_eq!(seen.index, read.index);
+    assert_eq!((seen.kind, seen.bytes, seen.sha256), (read.kind, read.bytes, read.sha256));
+    assert_eq!((&seen.root, seen.unpacked), (&read.root, read.unpacked));
+    assert_eq!(seen.warnings, read.warnings);
+}
+
+#[test]
+fn packing_sees_what_reading_finds() {
+    let bench = bench(packing::make_dd_root);
+    for format in [gzip::Format::Members, gzip::Format::Single] {
+        let mut request = bench.request("x.tar.gz");
+        request.gzip.format = format;
+        let packed = bench.pack(&request).unwrap();
+        assert_same(&packed.artifact, &read(&request.output, Options::default()).unwrap());
     }
 }

@@ -1,6 +1,7 @@
 //! The XFS reader against the kernel: same image, same tree, field by field.
 //!
-//! Needs root; see `support::mount` for why it never skips.
+//! Needs root; see `support::mount` for why it never skips. What is only in the
+//! log is compared in `xfs_log.rs`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 
@@ -8,7 +9,7 @@ mod support;
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use disk_image::ErrorKind;
@@ -177,31 +178,6 @@ fn deleted_data_below_unwritten_extents_stays_deleted() {
     let disk = fs::read(&path).unwrap();
     let stale = disk.chunks_exact(4096).filter(|block| *block == secret).count();
     assert!(stale > 10_000, "only {stale} blocks hold what was deleted");
-}
-
-/// A copy made while the file system is mounted, after a sync: the log has
-/// what the disk has not.
-fn cut_off(dir: &Path) -> PathBuf {
-    let path = image::make_xfs(dir, 400, "");
-    let mount = Mount::of("xfs", &path, 0, "rw");
-    for index in 0..50 {
-        fs::write(mount.path().join(format!("file-{index}")), "x").unwrap();
-    }
-    rustix::fs::syncfs(File::open(mount.path()).unwrap()).unwrap();
-    let copy = image::copy(&path, "cut-off.img");
-    drop(mount);
-    copy
-}
-
-#[test]
-fn a_dirty_log_is_refused_until_the_kernel_has_replayed_it() {
-    let dir = image::scratch();
-    let path = cut_off(dir.path());
-    let error = open(&path).err().expect("a dirty log");
-    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-    assert!(error.to_string().contains("not unmounted"), "{error}");
-    drop(Mount::of("xfs", &path, 0, "rw"));
-    compare("replayed", &path);
 }
 
 /// The end of the log moves with every mount; it also wraps around.

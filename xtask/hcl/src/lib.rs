@@ -32,3 +32,4 @@ pub mod types;
 pub mod unify;
 pub mod value;
 pub mod version;
+pub mod yaml;

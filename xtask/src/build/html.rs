@@ -14,6 +14,7 @@ use super::output::FAILED;
 use super::run::Outcome;
 use super::summary;
 use crate::catalog::Target;
+use crate::deploy::outputs;
 use crate::repo::Repo;
 use crate::{date, table};
 
@@ -23,8 +24,8 @@ const TAIL: usize = 60;
 /// Bytes read from the end of a log for them.
 const TAIL_BYTES: usize = 64 << 10;
 
-/// Pictures per build; the newest.
-const PICTURES: usize = 6;
+/// Pictures per build, the newest: with `--screenshots`, minutes of work.
+const PICTURES: usize = 24;
 
 const STYLE: &str = include_str!("../../data/report.css");
 
@@ -118,10 +119,18 @@ fn section(repo: &Repo, target: &Target, ended: &Ended) -> String {
                 );
             }
             html.push_str(&evidence(&dir, false));
+            html.push_str(&deploy_test(&dir, manifest(ended)));
         }
         None => html.push_str("<p>Not started: another build failed.</p>\n"),
     }
     html + "</section>\n"
+}
+
+/// The last deploy test, if it was of this artifact.
+fn deploy_test(dir: &Path, manifest: Option<&Manifest>) -> String {
+    let last = outputs::last(dir);
+    let own = last.filter(|last| manifest.is_some_and(|m| m.artifact.sha256 == last.sha256));
+    own.map_or_else(String::new, |report| outputs::html_section(&report))
 }
 
 /// One bar, divided by phases.
@@ -142,7 +151,7 @@ fn phases(manifest: &Manifest) -> String {
 
 /// Pictures and the ends of logs.
 fn evidence(dir: &Path, open: bool) -> String {
-    let mut html = String::new();
+    let mut html = String::from("<div class=\"screens\">");
     let mut pictures = files(dir, "png");
     let surplus = pictures.len().saturating_sub(PICTURES);
     for path in pictures.drain(..).skip(surplus) {
@@ -155,6 +164,7 @@ fn evidence(dir: &Path, open: bool) -> String {
              <figcaption>{name}</figcaption></figure>"
         );
     }
+    html.push_str("</div>\n");
     for path in files(dir, "log") {
         let tail = tail(&path);
         if tail.trim().is_empty() {

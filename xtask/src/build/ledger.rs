@@ -1,5 +1,6 @@
 //! What all builds of this user on this host take at the moment, so that two
-//! xtask processes share its memory and CPUs instead of both taking all.
+//! xtask processes share its memory, CPUs and disk instead of both taking all,
+//! and their VMs start one after the other.
 //!
 //! One file per running build, locked while the build lives: the kernel drops
 //! the lock however the process ends, and whoever looks next removes the file.
@@ -8,7 +9,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -45,10 +46,17 @@ pub struct Gate {
     pub ledger: Ledger,
     /// What all may take together.
     pub budget: Budget,
+    /// The file system of the outputs: only builds on the same one share its
+    /// space.
+    pub device: u64,
 }
 
 /// How often to look whether there is room now.
-const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Pause between two starts of VMs: firmware and boot menus wait for typed keys,
+/// and two guests that start together on few CPUs make each other miss them.
+pub const STAGGER: Duration = Duration::from_secs(5);
 
 impl Gate {
     /// Waits for room. Without a ledger that can be read, nobody waits.
@@ -65,15 +73,16 @@ impl Gate {
         let mut told = false;
         while !cancel.is_set() {
             let fits = |others: &[Load]| schedule::fits(load, others, &self.budget);
-            match self.ledger.enter(id, load, fits) {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let who = Who { id, device: self.device, now };
+            match self.ledger.enter(&who, load, fits) {
                 Ok(Some(seat)) => return Ok(Some(seat)),
                 // No reason not to build.
                 Err(_) => return Ok(None),
                 Ok(None) => {}
             }
             if !std::mem::replace(&mut told, true) {
-                reporter
-                    .phase("wait", "for builds of another xtask on this host; --jobs N goes on");
+                reporter.phase("wait", "for the VM of another build on this host");
             }
             std::thread::sleep(AGAIN);
         }
@@ -86,6 +95,20 @@ impl Gate {
 struct Entry {
     memory_mib: u64,
     cpus: u64,
+    disk: u64,
+    device: u64,
+    at: Duration,
+}
+
+/// Who wants to enter.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// Target id.
+    pub id: &'a str,
+    /// File system that its disk fills.
+    pub device: u64,
+    /// Time since 1970; a parameter, so that simulated time works as well.
+    pub now: Duration,
 }
 
 impl Ledger {
@@ -118,13 +141,13 @@ impl Ledger {
     }
 
     /// Enters a build if `fits` says so, given what all others take. `None`: it
-    /// does not fit now.
+    /// does not fit now, or another VM has just started.
     ///
     /// # Errors
     /// The directory cannot be read or written.
     pub fn enter(
         &self,
-        id: &str,
+        who: &Who<'_>,
         load: &Load,
         fits: impl FnOnce(&[Load]) -> bool,
     ) -> Result<Option<Seat>> {
@@ -133,31 +156,42 @@ impl Ledger {
         let door =
             File::create(&door).with_context(|| format!("cannot open {}", door.display()))?;
         door.lock()?;
-        if !fits(&self.others()?) {
+        let others = self.others()?;
+        let latest = others.iter().map(|other| other.at).max();
+        // A clock that was set back must not make everybody wait.
+        let soon = latest.is_some_and(|at| who.now >= at && who.now - at < STAGGER);
+        let loads: Vec<Load> = others.iter().map(|other| other.load(who.device)).collect();
+        if soon || !fits(&loads) {
             return Ok(None);
         }
-        let path = self.dir.join(format!("{}-{id}.seat", std::process::id()));
+        let path = self.dir.join(format!("{}-{}.seat", std::process::id(), who.id));
         let mut file =
             File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
         file.lock()?;
-        let entry = Entry { memory_mib: load.memory_mib, cpus: load.cpus };
+        let Load { memory_mib, cpus, disk, .. } = *load;
+        let entry = Entry { memory_mib, cpus, disk, device: who.device, at: who.now };
         write!(file, "{}", serde_json::to_string(&entry)?)?;
         Ok(Some(Seat { path, _file: file }))
     }
 
-    /// Loads of all builds that run; entries of dead ones are removed.
-    fn others(&self) -> Result<Vec<Load>> {
-        let mut loads = vec![];
+    /// All builds that run; entries of dead ones are removed.
+    fn others(&self) -> Result<Vec<Entry>> {
+        let mut entries = vec![];
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|e| e == "seat")
-                && let Some(entry) = living(&path)
-            {
-                let Entry { memory_mib, cpus } = entry;
-                loads.push(Load { memory_mib, cpus, disk: 0, expected: None });
+            if path.extension().is_some_and(|e| e == "seat") {
+                entries.extend(living(&path));
             }
         }
-        Ok(loads)
+        Ok(entries)
+    }
+}
+
+impl Entry {
+    /// What it takes from somebody whose disk is on `device`.
+    fn load(&self, device: u64) -> Load {
+        let disk = if self.device == device { self.disk } else { 0 };
+        Load { memory_mib: self.memory_mib, cpus: self.cpus, disk, expected: None }
     }
 }
 
@@ -178,21 +212,49 @@ fn living(path: &Path) -> Option<Entry> {
 }
 
 #[cfg(test)]
+impl Seat {
+    /// What is left when the process is killed: the file, but no lock.
+    pub fn killed(mut self) {
+        self.path = PathBuf::new();
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    const LOAD: Load = Load { memory_mib: 2048, cpus: 2, disk: 0, expected: None };
+    const LOAD: Load = Load { memory_mib: 2048, cpus: 2, disk: 7, expected: None };
+
+    fn who(id: &str, seconds: u64) -> Who<'_> {
+        Who { id, device: 1, now: Duration::from_secs(seconds) }
+    }
 
     #[test]
     fn builds_see_each_other_until_they_end() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::at(&dir.path().join("x")).unwrap();
-        let first = ledger.enter("a", &LOAD, |others| others.is_empty()).unwrap().unwrap();
+        let first =
+            ledger.enter(&who("a", 10), &LOAD, |others| others.is_empty()).unwrap().unwrap();
         let seen = |others: &[Load]| others == [LOAD];
-        assert!(ledger.enter("b", &LOAD, |others| !seen(others)).unwrap().is_none());
-        let second = ledger.enter("b", &LOAD, seen).unwrap().unwrap();
+        assert!(ledger.enter(&who("b", 20), &LOAD, |others| !seen(others)).unwrap().is_none());
+        // On another file system its disk does not count.
+        let elsewhere = Who { device: 2, ..who("b", 20) };
+        let no_disk = |others: &[Load]| others == [Load { disk: 0, ..LOAD }];
+        assert!(ledger.enter(&elsewhere, &LOAD, no_disk).unwrap().is_some());
+        let second = ledger.enter(&who("b", 20), &LOAD, seen).unwrap().unwrap();
         drop((first, second));
-        assert!(ledger.enter("c", &LOAD, |others| others.is_empty()).unwrap().is_some());
+        assert!(ledger.enter(&who("c", 20), &LOAD, |others| others.is_empty()).unwrap().is_some());
+    }
+
+    #[test]
+    fn vms_start_one_after_the_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::at(dir.path()).unwrap();
+        let _first = ledger.enter(&who("a", 100), &LOAD, |_| true).unwrap().unwrap();
+        assert!(ledger.enter(&who("b", 104), &LOAD, |_| true).unwrap().is_none());
+        assert!(ledger.enter(&who("b", 105), &LOAD, |_| true).unwrap().is_some());
+        // The clock was set back.
+        assert!(ledger.enter(&who("c", 9), &LOAD, |_| true).unwrap().is_some());
     }
 
     #[test]
@@ -201,7 +263,7 @@ mod tests {
         let ledger = Ledger::at(dir.path()).unwrap();
         let stale = dir.path().join("1-a.seat");
         fs::write(&stale, "{\"memory_mib\":1,\"cpus\":1}").unwrap();
-        assert!(ledger.enter("b", &LOAD, |others| others.is_empty()).unwrap().is_some());
+        assert!(ledger.enter(&who("b", 1), &LOAD, |others| others.is_empty()).unwrap().is_some());
         assert!(!stale.exists());
     }
 }

@@ -8,36 +8,16 @@ use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::manifest;
+use super::queue::Queue;
+pub use super::queue::{AfterFailure, Policy};
 use super::run::{self, Outcome, Settings};
-use super::schedule::{self, Budget, Load};
-use super::summary;
+use super::schedule::{Budget, Load};
+use super::summary::{self, LastRun};
 use crate::catalog::Target;
+use crate::engine::causes;
 use crate::media::MediaError;
 use crate::pipeline::Preparation;
 use crate::repo::Repo;
-
-/// What a failure means for the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AfterFailure {
-    /// Those that run go on, no other starts.
-    #[default]
-    StartNoMore,
-    /// All others are built.
-    KeepGoing,
-    /// Those that run are ended as well.
-    EndAll,
-}
-
-/// How to run them.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// What builds may take together.
-    pub budget: Budget,
-    /// What a failure means.
-    pub after_failure: AfterFailure,
-    /// More attempts after a failure that may pass by itself.
-    pub retries: u32,
-}
 
 /// How one target ended.
 #[derive(Debug)]
@@ -49,10 +29,6 @@ pub struct Ended {
     /// `None`: it was never started.
     pub result: Option<anyhow::Result<Outcome>>,
 }
-
-/// Pause between two starts: firmware and boot menus wait for typed keys, and
-/// two guests that start together on few CPUs make each other miss them.
-const STAGGER: Duration = Duration::from_secs(5);
 
 /// How often the board is drawn.
 const TICK: Duration = Duration::from_millis(500);
@@ -85,13 +61,9 @@ pub fn load(
     });
     let seconds = manifest::read(&repo.out_dir(&target.id))
         .map(|m| m.phases.iter().map(|(_, seconds)| seconds).sum::<f64>());
-    Load {
-        memory_mib: size.map_or(0, |size| size.memory_mib),
-        cpus: size.map_or(1, |size| size.cpus),
-        // As the check before a build: a system fills a quarter of its disk.
-        disk: size.map_or(0, |size| size.disk / 4),
-        expected: seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()),
-    }
+    let expected = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let unknown = Load { memory_mib: 0, cpus: 1, disk: 0, expected };
+    size.map_or(unknown, |size| Load::of(&size, expected))
 }
 
 impl Crew<'_> {
@@ -104,16 +76,8 @@ impl Crew<'_> {
             .collect();
         let (sender, receiver) = channel();
         let mut ended = std::thread::scope(|scope| {
-            let mut shift = Shift {
-                crew: self,
-                targets,
-                loads: &loads,
-                waiting: schedule::order(&loads),
-                running: vec![],
-                ended: vec![],
-                started: None,
-                stopped: false,
-            };
+            let queue = Queue::new(loads, self.policy);
+            let mut shift = Shift { crew: self, targets, queue, ended: vec![] };
             shift.work(scope, &sender, &receiver);
             shift.ended
         });
@@ -143,30 +107,15 @@ impl Crew<'_> {
 #[must_use]
 pub fn is_transient(error: &anyhow::Error) -> bool {
     error.chain().any(|e| matches!(e.downcast_ref(), Some(MediaError::Network { .. })))
-        || TRANSIENT.iter().any(|text| error.to_string().contains(text))
+        || error.to_string().lines().any(causes::is_transient)
 }
 
-/// What apt, dnf and curl print when a mirror or a name server fails for a
-/// moment: apt 2.6 (own run without network), dnf and curl by their sources'
-/// message tables.
-const TRANSIENT: [&str; 5] = [
-    "Temporary failure resolving",
-    "Temporary failure in name resolution",
-    "Hash Sum mismatch",
-    "Failed to download metadata for repo",
-    "Could not resolve host",
-];
-
-/// The state of a run.
+/// A run in threads: one per build.
 struct Shift<'s, 'a> {
     crew: &'s Crew<'a>,
     targets: &'s [&'s Target],
-    loads: &'s [Load],
-    waiting: Vec<usize>,
-    running: Vec<usize>,
+    queue: Queue,
     ended: Vec<Ended>,
-    started: Option<Instant>,
-    stopped: bool,
 }
 
 impl<'s> Shift<'s, '_> {
@@ -178,8 +127,11 @@ impl<'s> Shift<'s, '_> {
     ) where
         's: 'scope,
     {
-        while self.is_unfinished() {
-            while let Some(index) = self.pick() {
+        while self.queue.is_unfinished() {
+            if self.crew.settings.cancel.is_set() {
+                self.queue.stop();
+            }
+            while let Some(index) = self.queue.take() {
                 self.start(index, scope, sender);
             }
             match receiver.recv_timeout(TICK) {
@@ -189,28 +141,9 @@ impl<'s> Shift<'s, '_> {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        let never = std::mem::take(&mut self.waiting);
-        let never = never.into_iter();
-        self.ended.extend(never.map(|index| Ended { index, time: Duration::ZERO, result: None }));
-    }
-
-    fn is_unfinished(&self) -> bool {
-        !self.running.is_empty() || (!self.stopped && !self.waiting.is_empty())
-    }
-
-    /// Takes the next target that fits out of the queue.
-    fn pick(&mut self) -> Option<usize> {
-        let soon =
-            self.started.is_some_and(|at| at.elapsed() < STAGGER) && !self.running.is_empty();
-        if self.stopped || soon || self.crew.settings.cancel.is_set() {
-            self.stopped |= self.crew.settings.cancel.is_set();
-            return None;
-        }
-        let of = |list: &[usize]| list.iter().filter_map(|i| self.loads.get(*i).copied()).collect();
-        let (waiting, running): (Vec<Load>, Vec<Load>) = (of(&self.waiting), of(&self.running));
-        let budget = &self.crew.policy.budget;
-        let position = schedule::next(&waiting, &running, budget)?;
-        Some(self.waiting.remove(position))
+        let never = self.queue.waiting().iter();
+        let never = never.map(|index| Ended { index: *index, time: Duration::ZERO, result: None });
+        self.ended.extend(never);
     }
 
     fn start<'scope>(
@@ -222,9 +155,7 @@ impl<'s> Shift<'s, '_> {
         's: 'scope,
     {
         let Some(target) = self.targets.get(index).copied() else { return };
-        let expected = self.loads.get(index).and_then(|load| load.expected);
-        self.running.push(index);
-        self.started = Some(Instant::now());
+        let expected = self.queue.load(index).and_then(|load| load.expected);
         let (crew, sender) = (self.crew, sender.clone());
         crew.board.begin(&target.id, expected);
         scope.spawn(move || {
@@ -236,22 +167,24 @@ impl<'s> Shift<'s, '_> {
     }
 
     fn finish(&mut self, ended: Ended) {
-        self.running.retain(|index| *index != ended.index);
         let failed = matches!(ended.result, Some(Err(_)));
-        match self.crew.policy.after_failure {
-            AfterFailure::KeepGoing => {}
-            AfterFailure::StartNoMore => self.stopped |= failed,
-            AfterFailure::EndAll if failed => {
-                self.stopped = true;
-                self.crew.settings.cancel.set();
-            }
-            AfterFailure::EndAll => {}
+        if self.queue.ended(ended.index, failed) {
+            self.crew.settings.cancel.set();
         }
         if let Some(target) = self.targets.get(ended.index) {
             self.crew.board.end(&target.id, &summary::event(&ended));
             self.crew.board.line(&summary::line(self.crew.repo, target, &ended));
+            self.remember(target, &ended);
         }
         self.ended.push(ended);
+    }
+
+    /// For `--rerun-failed`, at once: we may be killed before the end.
+    fn remember(&self, target: &Target, ended: &Ended) {
+        let result = [(target.id.clone(), summary::word(ended).to_owned())];
+        if let Err(why) = LastRun::add(&self.crew.repo.out, result) {
+            self.crew.board.say(&target.id, &format!("warning: {why:#}"));
+        }
     }
 }
 

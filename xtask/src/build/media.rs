@@ -10,7 +10,7 @@ use super::report::Reporter;
 use crate::catalog::{MediaKind, Target};
 use crate::exit::Coded;
 use crate::media::bootstrap::{self, Recipe, Wanted};
-use crate::media::{Checksum, Context, Progress, Request, Store, volume};
+use crate::media::{Checksum, Context, Progress, Request, SignedBy, Store, volume};
 use crate::plan::Medium;
 use crate::repo::Repo;
 use crate::signal::CancelToken;
@@ -27,6 +27,8 @@ pub struct Ready {
     pub sha256: String,
     /// When its source was last looked at.
     pub checked: String,
+    /// Fingerprint of the key that signed its checksum list, if one did.
+    pub signed_by: Option<String>,
 }
 
 /// How a medium may be had.
@@ -36,6 +38,8 @@ pub struct Access {
     pub given: bool,
     /// Touch no network.
     pub offline: bool,
+    /// Trust a checksum list whose signature is missing or wrong.
+    pub unsigned: bool,
     /// Ends the download.
     pub cancel: CancelToken,
 }
@@ -71,9 +75,29 @@ pub fn get(
     // Before minutes of hashing, if it is a file of this host.
     recognise(target, medium.url.trim_start_matches("file://").as_ref())?;
     let checksum: Checksum = medium.checksum.parse()?;
-    let media = store.fetch(&Request { url: medium.url.clone(), checksum }, &context)?;
+    let signed = if access.unsigned { None } else { signed_by(repo, target) };
+    let request = Request { url: medium.url.clone(), checksum, signed };
+    let media = store.fetch(&request, &context)?;
+    if let Some(key) = &media.signed_by {
+        reporter.say(&format!("checksum list signed by {key}"));
+    }
     let checked = crate::date::stamp(std::time::SystemTime::now());
-    Ok(Ready { identity: media.sha256.clone(), path: media.path, sha256: media.sha256, checked })
+    Ok(Ready {
+        identity: media.sha256.clone(),
+        path: media.path,
+        sha256: media.sha256,
+        checked,
+        signed_by: media.signed_by,
+    })
+}
+
+/// Who signs the checksum list of this target's medium.
+pub fn signed_by(repo: &Repo, target: &Target) -> Option<SignedBy> {
+    let facts = &target.facts.media;
+    let name = facts.signed_by.as_ref().filter(|_| facts.kind == MediaKind::Download)?;
+    let name = name.replace("{release}", target.release.as_deref().unwrap_or_default());
+    let keys = repo.root.join("common/keys").join(format!("{name}.asc"));
+    Some(SignedBy { keys, suffix: facts.signature.clone() })
 }
 
 /// Refuses a user's medium of another system, release or architecture.
@@ -113,6 +137,7 @@ fn bootstrapped(
         identity: disk.key,
         sha256: disk.sha256,
         checked: disk.mirror.checked,
+        signed_by: None,
     })
 }
 

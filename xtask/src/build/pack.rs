@@ -2,15 +2,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
+use disk_image::artifact::Artifact;
+use disk_image::gzip;
 use disk_image::pack::{PackRequest, RootSelector, Watch};
 use disk_image::policy::Kind;
-use disk_image::{artifact, gzip};
 use serde_json::{Value, json};
 
 use super::report::Reporter;
 use crate::catalog::{ArtifactKind, Partition, Target};
+use crate::contents::{self, Contents};
 use crate::contract::{self, Expectations};
 use crate::plan::fingerprint::hex;
 use crate::signal::CancelToken;
@@ -28,6 +31,8 @@ pub struct Packed {
     /// OS release, kernels, package count, what clean-up did.
     pub contents: Value,
     entries: u64,
+    /// What is in it.
+    artifact: Artifact,
 }
 
 impl Packed {
@@ -76,11 +81,16 @@ pub fn pack(target: &Target, disk: &Path, output: &Path, cancel: &CancelToken) -
     let watch = Watch::default().cancelled_by(&asked);
     let packed = disk_image::pack::pack(&request, &watch)
         .with_context(|| format!("cannot pack {}", disk.display()))?;
+    if let Some(manifest) = &packed.manifest {
+        let (name, artifact) = (target.artifact_name(), &packed.artifact);
+        let contents = Contents { name: &name, artifact, manifest, changes: &packed.changes };
+        contents::write(contents, output, SystemTime::now())?;
+    }
     let contents = packed.manifest.as_ref().map_or(Value::Null, |m| {
         json!({
             "os_release": m.os_release.0,
             "kernels": m.kernels.iter().map(|k| &k.version).collect::<Vec<_>>(),
-            "packages": m.packages.as_ref().map(Vec::len),
+            "packages": m.packages.list().map(<[_]>::len),
             "cleaned": packed.changes.iter().map(|c| json!({"rule": c.rule, "path": c.path, "action": c.action})).collect::<Vec<_>>(),
         })
     });
@@ -90,6 +100,7 @@ pub fn pack(target: &Target, disk: &Path, output: &Path, cancel: &CancelToken) -
         sha256: hex(&packed.sha256),
         contents,
         entries: packed.totals.entries,
+        artifact: packed.artifact,
     })
 }
 
@@ -106,24 +117,22 @@ pub fn expectations(target: &Target) -> Expectations {
     Expectations::from(target)
 }
 
-/// Reads the artifact back and checks it; one that breaks the contract is
+/// Checks what went into the artifact; one that breaks the contract is
 /// renamed to `*.rejected`.
 ///
 /// # Errors
 /// Every broken rule.
-pub fn check(target: &Target, path: &Path, reporter: &Reporter) -> Result<()> {
-    let read = artifact::read(path, artifact::Options::default())
-        .with_context(|| format!("cannot read {} back", path.display()))?;
-    let verdict = contract::check(&read, &expectations(target));
+pub fn check(target: &Target, packed: &Packed, reporter: &Reporter) -> Result<()> {
+    let verdict = contract::check(&packed.artifact, &expectations(target));
     for breakage in verdict.breakages.iter().filter(|b| b.accepted.is_none()) {
         reporter.say(&breakage.to_string());
     }
     if verdict.is_ok() {
         return Ok(());
     }
-    let mut rejected = path.as_os_str().to_owned();
+    let mut rejected = packed.path.as_os_str().to_owned();
     rejected.push(".rejected");
-    fs::rename(path, &rejected)?;
+    fs::rename(&packed.path, &rejected)?;
     bail!(
         "the artifact breaks {} of {} contract rules; it is kept as {}",
         verdict.errors(),

@@ -19,6 +19,7 @@ use super::output::{Output, write_atomic};
 use super::pack;
 use super::report::Reporter;
 use super::schedule::Load;
+use super::sign::Signer;
 use crate::catalog::Target;
 use crate::date;
 use crate::engine::host::WorkPaths;
@@ -42,12 +43,18 @@ pub struct Settings {
     pub refresh: bool,
     /// Touch no network.
     pub offline: bool,
+    /// Trust a checksum list whose signature is missing or wrong.
+    pub unsigned_media: bool,
     /// Count of `-v`.
     pub verbose: u8,
     /// What happens to the VM of a failed build.
     pub on_error: crate::engine::run::OnError,
     /// Whether somebody watches.
     pub view: crate::engine::host::View,
+    /// How often a picture of the guest's screen is kept.
+    pub screenshots: Option<std::time::Duration>,
+    /// Who signs `SHA256SUMS`.
+    pub sign: Option<Signer>,
     /// Ends all builds of the run.
     pub cancel: CancelToken,
     /// Lets a VM in when the host has room beside those of other processes.
@@ -67,6 +74,9 @@ pub enum Outcome {
         times: String,
     },
 }
+
+/// Checksum of the artifact, in the format of `sha256sum`.
+const SUMS: &str = "SHA256SUMS";
 
 /// Builds one target.
 ///
@@ -90,16 +100,20 @@ pub fn build(
     let access = Access {
         given: settings.options.iso.is_some(),
         offline: settings.offline,
+        unsigned: settings.unsigned_media,
         cancel: settings.cancel.clone(),
     };
     let ready = media::get(repo, target, &medium, &access, &reporter)?;
     phases.end("media");
     let print = print_of(repo, preparation, target, &canonical, settings, &ready)?;
     if let Some(manifest) = up_to_date(&output, &print, settings) {
+        if let Some(signer) = &settings.sign {
+            signer.sign(&output.dir().join(SUMS))?;
+        }
         return Ok(Outcome::UpToDate(manifest));
     }
     let size = canonical.plan.machine;
-    let load = Load { memory_mib: size.memory_mib, cpus: size.cpus, disk: 0, expected: None };
+    let load = Load::of(&size, None);
     let _seat = match &settings.gate {
         Some(gate) => gate.wait(&target.id, &load, &settings.cancel, &reporter)?,
         None => None,
@@ -199,7 +213,10 @@ impl Job<'_> {
         let artifact = self.pack(&disk.path, &staging)?;
         phases.end("pack");
         let manifest = self.manifest(print, &artifact, phases)?;
-        write_atomic(&staging.join("SHA256SUMS"), artifact.sums_line().as_bytes())?;
+        write_atomic(&staging.join(SUMS), artifact.sums_line().as_bytes())?;
+        if let Some(signer) = &self.settings.sign {
+            signer.sign(&staging.join(SUMS))?;
+        }
         let text = serde_json::to_string_pretty(&manifest)?;
         write_atomic(&staging.join("manifest.json"), text.as_bytes())?;
         self.output.publish()?;
@@ -258,7 +275,7 @@ impl Job<'_> {
         let packed = pack::pack(self.target, disk, &artifact, &self.settings.cancel)?;
         self.reporter.detail(&packed.summary());
         self.reporter.phase("check", "contract");
-        pack::check(self.target, &artifact, self.reporter)?;
+        pack::check(self.target, &packed, self.reporter)?;
         Ok(packed)
     }
 
@@ -277,7 +294,9 @@ impl Job<'_> {
                 ("sha256".to_owned(), self.ready.sha256.clone()),
                 ("identity".to_owned(), self.ready.identity.clone()),
             ]
-            .into(),
+            .into_iter()
+            .chain(self.ready.signed_by.clone().map(|key| ("signed_by".to_owned(), key)))
+            .collect(),
             artifact: Artifact {
                 file: self.target.artifact_name(),
                 kind: serde_json::to_value(self.target.facts.artifact)?

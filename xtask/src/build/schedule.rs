@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::plan::machine::Size;
+
 /// What one build takes while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
@@ -34,6 +36,14 @@ pub struct Budget {
 const QEMU_OVERHEAD_MIB: u64 = 256;
 
 impl Load {
+    /// What a planned machine takes.
+    #[must_use]
+    pub fn of(machine: &Size, expected: Option<Duration>) -> Self {
+        let Size { memory_mib, cpus, disk } = *machine;
+        // As the check before a build: a system fills a quarter of its disk.
+        Self { memory_mib, cpus, disk: disk / 4, expected }
+    }
+
     /// Memory on the host in MiB.
     #[must_use]
     pub fn host_memory_mib(&self) -> u64 {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::many::Ended;
-use super::output::write_atomic;
+use super::output;
 use super::run::Outcome;
 use crate::catalog::Target;
 use crate::repo::Repo;
@@ -68,7 +68,7 @@ pub fn message(error: &anyhow::Error) -> String {
 #[must_use]
 pub const fn word(ended: &Ended) -> &'static str {
     match &ended.result {
-        None => "skipped",
+        None => SKIPPED,
         Some(Ok(Outcome::UpToDate(_))) => "up to date",
         Some(Ok(Outcome::Built { .. })) => "built",
         Some(Err(_)) => "failed",
@@ -176,20 +176,28 @@ pub struct LastRun {
 
 const LAST_RUN: &str = ".last-run.json";
 
+const SKIPPED: &str = "skipped";
+
 impl LastRun {
-    /// Results of this run, added to what is known of others.
+    /// Adds results by target id to what is known, also by another process.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn add(out: &Path, targets: &[&Target], ended: &[Ended]) -> Result<()> {
+    pub fn add(out: &Path, results: impl IntoIterator<Item = (String, String)>) -> Result<()> {
+        // Read and write are one step for all processes.
+        let _door = output::door(out, LAST_RUN)?;
         let mut all = Self::read(out);
-        for e in ended {
-            if let Some(target) = targets.get(e.index) {
-                all.results.insert(target.id.clone(), word(e).to_owned());
-            }
-        }
-        fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-        write_atomic(&out.join(LAST_RUN), serde_json::to_string_pretty(&all)?.as_bytes())
+        all.results.extend(results);
+        output::replace(&out.join(LAST_RUN), serde_json::to_string_pretty(&all)?.as_bytes())
+    }
+
+    /// Says that these are to be built: what a killed run did not get to counts
+    /// as not started.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin(out: &Path, targets: &[&Target]) -> Result<()> {
+        Self::add(out, targets.iter().map(|target| (target.id.clone(), SKIPPED.to_owned())))
     }
 
     /// What is known; nothing if the file is missing or of another version.
@@ -202,7 +210,7 @@ impl LastRun {
     /// Targets that failed or were not started.
     #[must_use]
     pub fn unfinished(&self) -> Vec<String> {
-        let undone = |result: &str| result == "failed" || result == "skipped";
+        let undone = |result: &str| result == "failed" || result == SKIPPED;
         self.results.iter().filter(|(_, r)| undone(r)).map(|(id, _)| id.clone()).collect()
     }
 }

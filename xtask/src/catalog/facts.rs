@@ -25,8 +25,12 @@ pub struct Media {
     pub file: Option<String>,
     /// Where the user gets it.
     pub from: Option<String>,
-    /// What verifies the checksums.
+    /// Key that signs the checksum list: a file of `common/keys`; of a mirror
+    /// the package of its keyring.
     pub signed_by: Option<String>,
+    /// What follows the list's address in the signature's; without it the list
+    /// is a clear-signed message.
+    pub signature: Option<String>,
 }
 
 /// Which partition is meant.
@@ -194,6 +198,7 @@ fn media(layers: [Option<&RawMedia>; 3], missing: &mut Vec<String>) -> Media {
         file: last(layers, |l| l.file.as_ref()),
         from: last(layers, |l| l.from.as_ref()),
         signed_by: last(layers, |l| l.signed_by.as_ref()),
+        signature: last(layers, |l| l.signature.as_ref()),
     };
     if kind.is_none() {
         missing.push("`media.kind` is missing: download, user or mirror".into());

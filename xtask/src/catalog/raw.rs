@@ -163,8 +163,13 @@ pub struct RawMedia {
     pub file: Option<String>,
     /// Page where the user gets it (`user`).
     pub from: Option<String>,
-    /// Keyring file or fingerprint source that verifies the checksums.
+    /// Who signs the checksum list: a file of `common/keys` without `.asc`
+    /// (`download`; `{release}` is replaced), or the package of the keyring
+    /// (`mirror`).
     pub signed_by: Option<String>,
+    /// What follows the list's address in the signature's, as `.gpg`. Without it
+    /// the list itself is a clear-signed message.
+    pub signature: Option<String>,
 }
 
 /// Where things are on the finished disk.

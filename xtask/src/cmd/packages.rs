@@ -6,6 +6,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("cloud-init", "cloud-init"),
     ("fuser", "psmisc"),
     ("git", "git"),
+    ("gpg", "gnupg"),
     ("gpgv", "gpgv"),
     ("guestfish", "libguestfs-tools"),
     ("mcopy", "mtools"),

@@ -37,6 +37,41 @@ fn script(input: &Input<'_>, path: &str) -> Vec<Breach> {
     found
 }
 
+/// The kernel package that the deploy hook names to curtin.
+const KERNEL: &str = "/curtin/kernel-package";
+
+pub(super) fn kernel_package(input: &Input<'_>) -> Vec<Breach> {
+    if input.os.get("ID") != "debian" {
+        // Ubuntu has linux-generic; the others have no such step.
+        return Vec::new();
+    }
+    let generic = "curtin would install linux-generic, which Debian does not have";
+    let Some(hook) = input.index.text(HOOK) else {
+        // Said by the rule of the hook where one is demanded.
+        let said = input.expect.needs_hook || input.index.exists(HOOK);
+        return if said {
+            Vec::new()
+        } else {
+            vec![breach(HOOK, format!("without a hook {generic}"))]
+        };
+    };
+    if !hook.contains("kernel-package") {
+        // A hook of somebody else: it may name the kernel in any way.
+        return Vec::new();
+    }
+    let name = input.index.text(KERNEL).unwrap_or_default();
+    let name = name.lines().next().unwrap_or_default().trim();
+    if name.is_empty() {
+        return vec![breach(KERNEL, format!("it names no package, so {generic}"))];
+    }
+    let Some(status) = input.index.text("/var/lib/dpkg/status") else {
+        // Said by the rule of the database.
+        return Vec::new();
+    };
+    let installed = dpkg_packages(&status).iter().any(|p| p.name == name && p.is_installed());
+    if installed { Vec::new() } else { vec![breach(KERNEL, format!("{name} is not installed"))] }
+}
+
 pub(super) fn marker(input: &Input<'_>) -> Vec<Breach> {
     // `/system-data/var/lib/snapd` and `/snaps` mark Ubuntu Core.
     let dirs = ["/curtin", "/system-data/var/lib/snapd", "/snaps"];

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::layout::{self, Layout};
-use super::machine::{Firmware, GUEST_ADDRESS, HOST_IN_GUEST, MAC, NAME_SERVER};
+use super::machine::{Firmware, GATEWAY, GUEST_ADDRESS, MAC, NAME_SERVER};
 use super::oauth::Credentials;
 
 /// MAAS's name of the machine in its URLs.
@@ -18,11 +18,27 @@ pub const CURTIN: &str = "/curtin.tar";
 /// or udev rule would choose it, so its presence shows who named it.
 pub const INTERFACE: &str = "lan0";
 
+/// Form of the network configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Network {
+    /// curtin's own, which MAAS sends to images without netplan.
+    V1,
+    /// netplan's.
+    #[default]
+    V2,
+}
+
 /// What the configuration depends on.
 #[derive(Clone, Debug)]
 pub struct Inputs<'a> {
+    /// The host's name for the guest.
+    pub host: &'a str,
     /// Port of the host's HTTP server.
     pub port: u16,
+    /// curtin's type of the image: `tgz`, `dd-gz`.
+    pub source: &'a str,
+    /// Form of the network configuration.
+    pub network: Network,
     /// What the machine signs its requests with.
     pub credentials: &'a Credentials,
     /// Name of the artifact in its URL.
@@ -39,7 +55,7 @@ impl Inputs<'_> {
     /// MAAS's metadata URL.
     #[must_use]
     pub fn metadata_url(&self) -> String {
-        format!("http://{HOST_IN_GUEST}:{}/MAAS/metadata/", self.port)
+        format!("http://{}:{}/MAAS/metadata/", self.host, self.port)
     }
 
     /// Where the status webhook posts to.
@@ -53,11 +69,14 @@ impl Inputs<'_> {
 /// custom images, and curtin then installs `linux-generic`.
 #[must_use]
 pub fn curtin(inputs: &Inputs<'_>) -> Value {
-    let source = format!("http://{HOST_IN_GUEST}:{}/images/{}", inputs.port, inputs.artifact);
+    let uri = format!("http://{}:{}/images/{}", inputs.host, inputs.port, inputs.artifact);
     json!({
-        "sources": { "00": { "type": "tgz", "uri": source } },
+        "sources": { "00": { "type": inputs.source, "uri": uri } },
         "storage": layout::storage(inputs.layout, inputs.firmware, inputs.disk),
-        "network": network(),
+        "network": match inputs.network {
+            Network::V1 => network_v1(),
+            Network::V2 => network_v2(),
+        },
         "apt": apt(),
         "cloudconfig": cloudconfig(inputs),
         "debconf_selections": debconf(inputs),
@@ -65,7 +84,30 @@ pub fn curtin(inputs: &Inputs<'_>) -> Value {
     })
 }
 
-fn network() -> Value {
+fn network_v1() -> Value {
+    json!({
+        "version": 1,
+        "config": [
+            {
+                "type": "physical",
+                "id": INTERFACE,
+                "name": INTERFACE,
+                "mac_address": MAC,
+                "mtu": 1500,
+                "subnets": [{
+                    "type": "static",
+                    "address": format!("{GUEST_ADDRESS}/24"),
+                    "gateway": GATEWAY,
+                    "dns_nameservers": [NAME_SERVER],
+                    "dns_search": [DOMAIN],
+                }],
+            },
+            { "type": "nameserver", "address": [NAME_SERVER], "search": [DOMAIN] },
+        ],
+    })
+}
+
+fn network_v2() -> Value {
     json!({
         "version": 2,
         "ethernets": { INTERFACE: {
@@ -73,7 +115,7 @@ fn network() -> Value {
             "set-name": INTERFACE,
             "mtu": 1500,
             "addresses": [format!("{GUEST_ADDRESS}/24")],
-            "gateway4": HOST_IN_GUEST,
+            "gateway4": GATEWAY,
             "nameservers": { "addresses": [NAME_SERVER], "search": [DOMAIN] },
         }},
     })
@@ -148,13 +190,20 @@ mod tests {
     use super::*;
 
     fn config() -> Value {
+        config_with(Network::V2)
+    }
+
+    fn config_with(network: Network) -> Value {
         let credentials = Credentials {
             consumer_key: "ck".into(),
             token_key: "tk".into(),
             token_secret: "ts".into(),
         };
         curtin(&Inputs {
+            host: GATEWAY,
             port: 8080,
+            source: "tgz",
+            network,
             credentials: &credentials,
             artifact: "debian.tar.gz",
             layout: Layout::Flat,
@@ -191,6 +240,16 @@ mod tests {
         assert_eq!(json["maas"]["type"], "webhook");
         assert_eq!(json["maas"]["endpoint"], "http://10.0.2.2:8080/MAAS/metadata/status/dpl0y1");
         assert!(json["maas"].get("metadata_url").is_none());
+    }
+
+    #[test]
+    fn both_forms_of_the_network_say_the_same() {
+        for network in [Network::V1, Network::V2] {
+            let text = config_with(network)["network"].to_string();
+            for word in [INTERFACE, MAC, "10.0.2.15/24", "\"10.0.2.2\"", NAME_SERVER, DOMAIN] {
+                assert!(text.contains(word), "{word} in {text}");
+            }
+        }
     }
 
     #[test]

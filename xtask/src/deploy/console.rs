@@ -51,6 +51,9 @@ pub struct Cause {
 const REBUILD_INITRD: &str =
     "make the initrd with all storage drivers (MODULES=most) for every kernel in the deploy hook";
 const NO_FOREIGN_FSTAB: &str = "make sure that the image brings no fstab of the build machine";
+/// What helps a machine whose clock is wrong.
+pub const CLOCK: &str = "set the clock of the machine, or let the image take the time from MAAS before cloud-init: \
+    cloud-init itself corrects it only if it reads the Date of the answer";
 const INSTALL_GRUB: &str =
     "let the deploy hook run grub-install and update-grub for the machine's firmware";
 
@@ -95,6 +98,31 @@ const OWN: &[(&str, &str, &str)] = &[
         "Temporary failure resolving",
         "the deployment wants packages from a repository and has no name service",
         "put every package that the deployment needs into the image",
+    ),
+    (
+        "Network is unreachable",
+        "the deployment wants something from a network that is not there",
+        "put everything that the deployment needs into the image; --air-gap shows whether that is so",
+    ),
+    (
+        "blocked for more than",
+        "the disk is too slow for what the system wrote at once",
+        "give the deployment more time (--timeout), or write less at deployment: initrds are made for each kernel",
+    ),
+    (
+        "no file system of the disk has a directory /curtin",
+        "curtin takes the file system with a directory /curtin for the root, and there is none",
+        "make an (empty) directory /curtin on the root of the image, on a file system that Linux mounts",
+    ),
+    (
+        "the image left no partition",
+        "what was unpacked is no disk, or only its beginning",
+        "look at the artifact with `cargo xtask inspect`, and pack it again",
+    ),
+    (
+        "Bad Request: OAuth timestamp",
+        "the machine's clock is wrong, and MAAS refuses its requests",
+        CLOCK,
     ),
     ("Timed out waiting for device", "a device of /etc/fstab is not there", NO_FOREIGN_FSTAB),
     (

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::config::{CURTIN, DOMAIN, HOSTNAME, SYSTEM_ID};
 use super::http::{Body, Handler, Request, Response};
-use super::oauth::Credentials;
+use super::oauth::{Credentials, Refusal};
 
 /// Path of the seed below the server; cloud-init adds `user-data` and others.
 pub const SEED: &str = "/seed/";
@@ -35,6 +35,8 @@ pub struct Seen {
     pub events: Vec<(String, String, String)>,
     /// The latest refused request and why.
     pub refused: Option<String>,
+    /// Seconds that the machine's clock was off when MAAS refused it for that.
+    pub skew: Option<u64>,
 }
 
 impl Seen {
@@ -122,7 +124,12 @@ impl Maas {
             Ok(()) => answer(),
             Err(refusal) => {
                 let text = format!("{} {}: {refusal}", request.method, request.path);
-                lock(&self.seen).refused = Some(text);
+                let mut seen = lock(&self.seen);
+                if let Refusal::Skew(by) = refusal {
+                    seen.skew = Some(by);
+                }
+                seen.refused = Some(text);
+                drop(seen);
                 Response::error(401, format!("Authorization Error: {refusal}"))
             }
         }

@@ -7,8 +7,10 @@ use super::layout::DISK_SERIAL;
 use crate::arch::Arch;
 use crate::host::firmware::FlashFormat;
 
-/// The guest's name for the host under user networking.
-pub const HOST_IN_GUEST: &str = "10.0.2.2";
+/// The guest's gateway and its name for the host under user networking.
+pub const GATEWAY: &str = "10.0.2.2";
+/// Its name for the host where it reaches nothing else.
+pub const RELAY: &str = "10.0.2.100";
 /// The guest's address and its name server under user networking.
 pub const GUEST_ADDRESS: &str = "10.0.2.15";
 /// Name server of user networking.
@@ -88,6 +90,38 @@ pub struct Disk {
     pub bus: DiskBus,
 }
 
+/// What makes a site worse than a test bench.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Adversity {
+    /// The machine reaches MAAS and nothing else.
+    pub air_gap: bool,
+    /// Its clock differs from ours by this many seconds.
+    pub clock: i64,
+    /// Its disk is as slow as [`SLOW_DISK`].
+    pub slow_disk: bool,
+}
+
+impl Adversity {
+    /// The guest's name for the host.
+    #[must_use]
+    pub const fn host(self) -> &'static str {
+        if self.air_gap { RELAY } else { GATEWAY }
+    }
+}
+
+/// A busy disk of 7200 revolutions per minute: 120 operations and 40 MB per
+/// second.
+pub const SLOW_DISK: (u64, u64) = (120, 40 << 20);
+
+/// What carries connections of a machine that reaches nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// This program.
+    pub program: PathBuf,
+    /// Port of the HTTP server on 127.0.0.1 and in the guest.
+    pub port: u16,
+}
+
 /// One machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -113,6 +147,12 @@ pub struct Machine {
     pub smbios_serial: Option<String>,
     /// A screen to take pictures of.
     pub screen: bool,
+    /// The only way out, if the machine is cut off.
+    pub relay: Option<Relay>,
+    /// The clock at power-on, `2026-11-23T14:09:00`; ours without.
+    pub clock: Option<String>,
+    /// The deployed disk is slow.
+    pub slow_disk: bool,
 }
 
 impl Machine {
@@ -126,7 +166,8 @@ impl Machine {
         push("-cpu", "max".into());
         push("-smp", self.cpus.to_string().into());
         push("-m", format!("{}M", self.memory_mib).into());
-        push("-rtc", "base=utc".into());
+        let clock = self.clock.as_deref().unwrap_or("utc");
+        push("-rtc", format!("base={clock}").into());
         push("-display", "none".into());
         push("-serial", file_option("file:", &self.serial, ""));
         push("-qmp", file_option("unix:", &self.qmp, ",server=on,wait=off"));
@@ -137,13 +178,12 @@ impl Machine {
             push("-drive", file_option("file=", &flash.vars, &vars));
         }
         for (index, disk) in self.disks.iter().enumerate() {
-            push("-drive", drive(disk, index));
+            push("-drive", self.drive(disk, index));
             for device in disk_devices(disk, index) {
                 push("-device", device.into());
             }
         }
-        let forward = if self.ssh { ",hostfwd=tcp:127.0.0.1:0-:22" } else { "" };
-        push("-netdev", format!("user,id=net0{forward}").into());
+        push("-netdev", self.network());
         // No option ROM: nothing shall try the network before the disk.
         push("-device", format!("virtio-net-pci,netdev=net0,mac={MAC},romfile=").into());
         push("-device", "virtio-rng-pci".into());
@@ -160,6 +200,28 @@ impl Machine {
 }
 
 impl Machine {
+    fn network(&self) -> OsString {
+        let forward = if self.ssh { ",hostfwd=tcp:127.0.0.1:0-:22" } else { "" };
+        let Some(Relay { program, port }) = &self.relay else {
+            return format!("user,id=net0{forward}").into();
+        };
+        // QEMU starts the program for each connection and splits the command
+        // as a shell would.
+        let prefix = format!("user,id=net0,restrict=on{forward},guestfwd=tcp:{RELAY}:{port}-cmd:'");
+        file_option(&prefix, program, &format!("' {} {port}", super::relay::WORD))
+    }
+
+    fn drive(&self, disk: &Disk, index: usize) -> OsString {
+        // The disks are thrown away, so nothing needs to reach the host's.
+        let mut options =
+            format!(",if=none,id=disk{index},format=qcow2,cache=unsafe,discard=unmap");
+        if self.slow_disk && disk.serial == DISK_SERIAL {
+            let (operations, bytes) = SLOW_DISK;
+            options += &format!(",throttling.iops-total={operations},throttling.bps-total={bytes}");
+        }
+        file_option("file=", &disk.path, &options)
+    }
+
     fn machine_option(&self) -> String {
         // SeaBIOS, and GRUB through it, then speak on the serial port too.
         let bios = self.arch == Arch::Amd64 && self.flash.is_none();
@@ -182,12 +244,6 @@ fn screen(arch: Arch) -> &'static str {
         Arch::Amd64 => "VGA",
         Arch::Arm64 => "virtio-gpu-pci",
     }
-}
-
-fn drive(disk: &Disk, index: usize) -> OsString {
-    // The disks are thrown away, so nothing needs to reach the host's.
-    let options = format!(",if=none,id=disk{index},format=qcow2,cache=unsafe,discard=unmap");
-    file_option("file=", &disk.path, &options)
 }
 
 fn disk_devices(disk: &Disk, index: usize) -> Vec<String> {
@@ -242,6 +298,9 @@ mod tests {
             ssh: true,
             smbios_serial: None,
             screen: true,
+            relay: None,
+            clock: None,
+            slow_disk: false,
         }
     }
 
@@ -268,6 +327,25 @@ mod tests {
         let line = line(&machine(DiskBus::Virtio));
         assert!(line.contains("hostfwd=tcp:127.0.0.1:0-:22"), "{line}");
         assert!(line.contains("file=/w/a,,b/vars.fd,if=pflash,unit=1,format=qcow2"), "{line}");
+    }
+
+    #[test]
+    fn adversity_is_in_the_arguments() {
+        let program = "/a b/xtask,1".into();
+        let cut_off = Machine {
+            relay: Some(Relay { program, port: 80 }),
+            clock: Some("2020-01-02T03:04:05".into()),
+            slow_disk: true,
+            ..machine(DiskBus::Nvme)
+        };
+        let line = line(&cut_off);
+        for part in [
+            "restrict=on,hostfwd=tcp:127.0.0.1:0-:22,guestfwd=tcp:10.0.2.100:80-cmd:'/a b/xtask,,1' deploy-test-relay 80",
+            "-rtc base=2020-01-02T03:04:05",
+            "throttling.iops-total=120",
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
     }
 
     #[test]

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::checks::Outcome;
 
 /// Version of the JSON form.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A phase and how long it took.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     /// Name, as in messages.
     pub name: String,
@@ -22,7 +22,7 @@ pub struct Phase {
 }
 
 /// Why a deployment did not get to the checks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Where it stopped.
     pub stage: String,
@@ -39,7 +39,7 @@ pub struct Failure {
 }
 
 /// The whole result.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`VERSION`].
     pub version: u32,
@@ -49,6 +49,8 @@ pub struct Report {
     pub date: String,
     /// The artifact.
     pub artifact: PathBuf,
+    /// SHA-256 of it, hexadecimal.
+    pub sha256: String,
     /// Its architecture.
     pub arch: String,
     /// Firmware, layout, disk, and which curtin ran.
@@ -59,8 +61,14 @@ pub struct Report {
     pub phases: Vec<Phase>,
     /// Why it stopped early.
     pub failure: Option<Failure>,
+    /// Why the deployed system was not started, where it cannot be.
+    pub not_run: Option<String>,
+    /// What did no harm here but should be known.
+    pub notes: Vec<String>,
     /// Results of the checks inside.
     pub checks: Vec<Outcome>,
+    /// Pictures of GRUB, of the login, of a failure.
+    pub pictures: Vec<PathBuf>,
     /// Serial logs and this report.
     pub logs: PathBuf,
 }
@@ -70,6 +78,7 @@ impl Report {
     #[must_use]
     pub fn judged(mut self) -> Self {
         let held = !self.checks.is_empty() && self.failed().next().is_none();
+        let held = held || (self.not_run.is_some() && self.checks.is_empty());
         self.passed = held && self.failure.is_none();
         self
     }
@@ -101,7 +110,13 @@ impl std::fmt::Display for Report {
             writeln!(out, "      why       | {}", outcome.why)?;
         }
         let held = self.checks.len() - self.failed().count();
-        writeln!(out, "      checks    | {held} of {} hold", self.checks.len())?;
+        match &self.not_run {
+            Some(why) => writeln!(out, "      not run   | {why}")?,
+            None => writeln!(out, "      checks    | {held} of {} hold", self.checks.len())?,
+        }
+        for note in &self.notes {
+            writeln!(out, "      note      | {note}")?;
+        }
         writeln!(out, "      logs      | {}", self.logs.display())
     }
 }
@@ -140,6 +155,7 @@ mod tests {
             passed: false,
             date: "2026-11-23T14:09:00Z".into(),
             artifact: "out/x/debian.tar.gz".into(),
+            sha256: "ab".into(),
             arch: "amd64".into(),
             machine: [("firmware".to_owned(), "uefi".to_owned())].into(),
             facts: BTreeMap::new(),
@@ -148,7 +164,10 @@ mod tests {
                 Phase { name: "extract".into(), seconds: 20.0 },
             ],
             failure: None,
+            not_run: None,
+            notes: vec![],
             checks: vec![],
+            pictures: vec![],
             logs: "out/x/deploy-test-uefi".into(),
         }
     }
@@ -169,6 +188,16 @@ mod tests {
         assert!(Report { checks: vec![outcome(true)], ..report() }.judged().passed);
         let one_fails = vec![outcome(true), outcome(false)];
         assert!(!Report { checks: one_fails, ..report() }.judged().passed);
+    }
+
+    #[test]
+    fn what_was_not_run_is_said_and_no_failure_hides_behind_it() {
+        let windows = Report { not_run: Some("no Linux".into()), ..report() };
+        let report = windows.clone().judged();
+        assert!(report.passed && report.to_string().contains("not run   | no Linux"));
+        let failure = Failure { stage: "write disk".into(), ..Failure::default() };
+        assert!(!Report { failure: Some(failure), ..windows.clone() }.judged().passed);
+        assert!(!Report { checks: vec![outcome(false)], ..windows }.judged().passed);
     }
 
     #[test]

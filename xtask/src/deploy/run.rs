@@ -1,5 +1,6 @@
 //! Runs a deploy test: two machines, one service, in order.
 
+mod describe;
 mod guest;
 mod prepare;
 mod watch;
@@ -13,15 +14,17 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use self::prepare::{WorkDir, archive_curtin, url_name};
+pub use self::describe::installer;
+use self::describe::notes;
+use self::prepare::{WorkDir, archive_curtin, clock_at_power_on, needs, url_name};
 use super::bundle;
 use super::checks::{self, Known};
-use super::config::{self, CURTIN, Inputs};
+use super::config::{self, CURTIN, Inputs, Network};
 use super::http::Server;
 use super::layout::Layout;
 use super::maas::{Maas, SEED};
 use super::machine::{
-    Disk, DiskBus, Firmware, Flash, HOST_IN_GUEST, Machine, machine_type, target_disk,
+    Adversity, Disk, DiskBus, Firmware, Flash, Machine, Relay, machine_type, target_disk,
 };
 use super::oauth::{self, Credentials};
 use super::report::{Failure, Phase, Report, VERSION};
@@ -36,8 +39,14 @@ use crate::host::firmware::{self as uefi, Wanted};
 /// What to test and with what.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The `tar.gz`.
+    /// The file.
     pub artifact: PathBuf,
+    /// SHA-256 of it, hexadecimal.
+    pub sha256: String,
+    /// What curtin calls its type: `tgz`, `dd-gz`.
+    pub source: String,
+    /// The user that operators are told to log in as.
+    pub login_user: Option<String>,
     /// Its architecture.
     pub arch: Arch,
     /// What starts the machine.
@@ -48,6 +57,10 @@ pub struct Settings {
     pub disk: DiskBus,
     /// Bytes of the disk.
     pub disk_bytes: u64,
+    /// Form of the network configuration.
+    pub network: Network,
+    /// What is worse than usual.
+    pub adversity: Adversity,
     /// Base disk (qcow2) of the ephemeral system; never changed.
     pub ephemeral: PathBuf,
     /// Directory for disks, keys and sockets of this run alone; it is removed
@@ -107,6 +120,8 @@ struct Run<'a> {
     phase: Option<(String, Instant)>,
     facts: BTreeMap<String, Value>,
     checks: Vec<checks::Outcome>,
+    not_run: Option<String>,
+    pictures: Vec<PathBuf>,
 }
 
 impl<'a> Run<'a> {
@@ -129,6 +144,8 @@ impl<'a> Run<'a> {
             phase: None,
             facts: BTreeMap::new(),
             checks: Vec::new(),
+            not_run: None,
+            pictures: Vec::new(),
         };
         run.maas.set_seed(bundle::user_data(&run.plan()));
         run.make_disks()?;
@@ -138,45 +155,21 @@ impl<'a> Run<'a> {
     fn plan(&self) -> Value {
         let name = self.settings.artifact.file_name().map(|name| name.to_string_lossy());
         let inputs = Inputs {
+            host: self.settings.adversity.host(),
             port: self.server.port(),
+            source: &self.settings.source,
+            network: self.settings.network,
             credentials: &self.credentials,
             artifact: &url_name(&name.unwrap_or_default()),
             layout: self.settings.layout,
             firmware: self.settings.firmware,
             disk: self.settings.curtin.as_ref().map(|_| self.settings.disk_bytes),
         };
-        let mut plan = json!({ "config": config::curtin(&inputs), "needs": self.needs() });
+        let mut plan = json!({ "config": config::curtin(&inputs), "needs": needs(self.settings) });
         if self.settings.curtin.is_some() {
-            let url = format!("http://{HOST_IN_GUEST}:{}{CURTIN}", self.server.port());
-            plan["curtin_url"] = url.into();
+            plan["curtin_url"] = format!("http://{}{CURTIN}", self.host()).into();
         }
         plan
-    }
-
-    /// Programs that MAAS's ephemeral system has and a small base disk may
-    /// lack, with their packages.
-    fn needs(&self) -> Value {
-        let curtin = [
-            ("file", "file"),
-            ("lvcreate", "lvm2"),
-            ("lshw", "lshw"),
-            ("mdadm", "mdadm"),
-            // Modules that curtin imports: no program of theirs is looked for.
-            ("python3-module-apt", "python3-apt"),
-            ("python3-module-debian", "python3-debian"),
-            ("python3-module-pyudev", "python3-pyudev"),
-            ("python3-module-attr", "python3-attr"),
-            ("python3-module-packaging", "python3-packaging"),
-        ];
-        let lvm = [("vgcreate", "lvm2")];
-        let mut needs: BTreeMap<&str, &str> = BTreeMap::new();
-        if self.settings.curtin.is_some() {
-            needs.extend(curtin);
-        }
-        if self.settings.layout == Layout::Lvm {
-            needs.extend(lvm);
-        }
-        json!(needs)
     }
 
     fn make_disks(&self) -> Result<()> {
@@ -201,12 +194,16 @@ impl<'a> Run<'a> {
         if let Some(failure) = self.deploy(progress)? {
             return Ok(Some(failure));
         }
+        if self.facts.get("image_is_linux") == Some(&Value::Bool(false)) {
+            self.not_run = Some(NO_LINUX.into());
+            return Ok(None);
+        }
         self.boot_and_check(progress)
     }
 
     fn deploy(&mut self, progress: Progress<'_>) -> Result<Option<Failure>> {
         self.begin("ephemeral boot", progress);
-        let seed = format!("ds=nocloud-net;s=http://{HOST_IN_GUEST}:{}{SEED}", self.server.port());
+        let seed = format!("ds=nocloud-net;s=http://{}{SEED}", self.host());
         let mut machine = self.machine("deploy")?;
         machine.smbios_serial = Some(seed);
         machine.disks.insert(
@@ -247,7 +244,23 @@ impl<'a> Run<'a> {
             ssh: false,
             smbios_serial: None,
             screen: false,
+            relay: self.relay()?,
+            clock: (settings.adversity.clock != 0).then(|| clock_at_power_on(settings)),
+            slow_disk: settings.adversity.slow_disk,
         })
+    }
+
+    fn relay(&self) -> Result<Option<Relay>> {
+        if !self.settings.adversity.air_gap {
+            return Ok(None);
+        }
+        let program = std::env::current_exe().context("cannot find out which program this is")?;
+        Ok(Some(Relay { program, port: self.server.port() }))
+    }
+
+    /// The host as the guest asks for it, with port.
+    fn host(&self) -> String {
+        format!("{}:{}", self.settings.adversity.host(), self.server.port())
     }
 
     fn flash(&self, name: &str) -> Result<Option<Flash>> {
@@ -316,40 +329,36 @@ impl<'a> Run<'a> {
             user: self.fact("default_user").to_owned(),
             ssh_key: self.key.public.clone(),
             disk_bytes: self.settings.disk_bytes,
+            login_user: self.settings.login_user.clone(),
         }
     }
 
     fn report(self, failure: Option<Failure>) -> Report {
         let settings = self.settings;
-        let machine = [
-            ("firmware", settings.firmware.name()),
-            ("layout", settings.layout.name()),
-            ("disk", settings.disk.name()),
-            ("accelerator", &settings.accelerator),
-            ("installer", installer(settings)),
-        ];
         Report {
             version: VERSION,
             passed: false,
             date: date::stamp(SystemTime::now()),
+            notes: notes(&self.maas.seen(), &self.facts),
             artifact: settings.artifact.clone(),
+            sha256: settings.sha256.clone(),
             arch: settings.arch.name().into(),
-            machine: machine.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            machine: settings.machine(),
             facts: self.facts,
             phases: self.phases,
             failure,
+            not_run: self.not_run,
             checks: self.checks,
+            pictures: self.pictures,
             logs: settings.logs.clone(),
         }
         .judged()
     }
 }
 
-/// Who deploys, for people.
-#[must_use]
-pub fn installer(settings: &Settings) -> &'static str {
-    if settings.curtin.is_some() { "curtin" } else { "built-in, not curtin" }
-}
+/// Why a deployed disk is not started.
+const NO_LINUX: &str = "the deployed disk holds no Linux, so its first start is not tried: written, \
+    its root found and its hook run; whether the system itself starts and reaches MAAS is not shown";
 
 /// A word that no output of a check contains.
 fn mark() -> Result<String> {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::filetype::{self, Filetype};
 use super::offer::Offer;
+use super::source::Stamp;
 use crate::arch::Arch;
 use crate::build::manifest::{self, Manifest};
 use crate::catalog::{Catalog, Maas, Target};
@@ -163,6 +164,7 @@ pub fn offer(
     let arch = found.target.map(|t| t.arch).or_else(Arch::host).unwrap_or(Arch::Amd64);
     let architecture =
         flags.architecture.clone().unwrap_or_else(|| format!("{}/generic", arch.name()));
+    let stamp = Some(Stamp::of(&std::fs::metadata(&found.path)?));
     let (sha256, size) = checked(found, progress)?;
     Ok(Offer {
         path: found.path.clone(),
@@ -173,6 +175,7 @@ pub fn offer(
         filetype,
         sha256,
         size,
+        stamp,
         min_version: facts.map(|m| m.min_version.clone()),
     })
 }

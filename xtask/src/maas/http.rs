@@ -1,5 +1,7 @@
 //! One request to MAAS: signed, never redirected, ended by Ctrl-C.
 
+mod answer;
+mod plain;
 mod text;
 
 use std::io;
@@ -8,9 +10,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use ureq::SendBody;
+use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::{Proxy, SendBody};
 
+use self::plain::{Plain, Sent};
 pub use self::text::percent;
 use self::text::{NONCE_USED, clock_of, encode_form, shorten, unauthorized};
 
@@ -36,7 +40,11 @@ const POLL: Duration = Duration::from_millis(50);
 /// Longest answer that is read; descriptions of images are kilobytes.
 const MAX_ANSWER: u64 = 32 << 20;
 /// Bytes ureq hands to the kernel at once.
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 1 << 20;
+/// Who asks.
+const USER_AGENT: &str = concat!("maas-image-xtask/", env!("CARGO_PKG_VERSION"));
+/// For failures to connect.
+const WHERE: &str = "\n  hint: is the URL right, and does a proxy variable send you elsewhere?";
 
 /// What is sent.
 #[derive(Clone, Debug)]
@@ -69,6 +77,8 @@ pub struct Call {
 #[derive(Debug)]
 pub struct Client {
     agent: ureq::Agent,
+    /// Without TLS and proxies, this takes the place of the agent.
+    plain: Option<Plain>,
     base: Base,
     key: ApiKey,
     /// Seconds that MAAS's clock is ahead of ours, once known.
@@ -97,7 +107,11 @@ impl Client {
         cancel: CancelToken,
     ) -> Result<Self, String> {
         let roots = ca.map_or(Ok(RootCerts::PlatformVerifier), authorities)?;
+        let proxy = proxy_for(&base)?;
+        let plain = base.plain_host().filter(|_| proxy.is_none());
+        let plain = plain.map(|host| Plain::new(host, cancel.clone()));
         let config = ureq::Agent::config_builder()
+            .proxy(proxy)
             .http_status_as_error(false)
             // The API redirects nothing, and a followed redirect would carry the
             // key elsewhere, or turn a POST into a GET.
@@ -106,10 +120,10 @@ impl Client {
             .timeout_connect(Some(CONNECT))
             .timeout_send_body(Some(SEND))
             .output_buffer_size(BUFFER)
-            .user_agent(concat!("maas-image-xtask/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .tls_config(TlsConfig::builder().root_certs(roots).build());
         let agent = config.build().into();
-        Ok(Self { agent, base, key, ahead: AtomicI64::new(0), cancel })
+        Ok(Self { agent, plain, base, key, ahead: AtomicI64::new(0), cancel })
     }
 
     /// The server.
@@ -165,7 +179,6 @@ impl Client {
         Err(Failed { error: MaasError { doing: doing.into(), kind }, server_clock })
     }
 
-    /// Runs the request in a thread, so that waiting for it can be given up.
     fn exchange(&self, call: Call) -> Result<Reply, Failed> {
         let failed = |kind| Failed {
             error: MaasError { doing: call.doing.into(), kind },
@@ -176,6 +189,26 @@ impl Client {
         }
         let authorization = oauth::header(&self.key, self.ahead.load(Ordering::Relaxed))
             .map_err(|e| failed(Kind::Unexpected(format!("no random bytes for a nonce: {e}"))))?;
+        let reply = match &self.plain {
+            Some(plain) => plain.perform(&Sent {
+                target: &self.base.target(&call.uri),
+                authorization: &authorization,
+                body: &call.body,
+                patience: call.patience,
+            }),
+            None => self.in_thread(authorization, call.clone()),
+        };
+        reply.map_err(|silence| {
+            failed(match silence.kind {
+                Quiet::Interrupted => Kind::Interrupted,
+                Quiet::Passes => Kind::NoAnswer(self.key.scrub(&silence.why)),
+                Quiet::Stays => Kind::Unexpected(self.key.scrub(&silence.why)),
+            })
+        })
+    }
+
+    /// Runs the request in a thread, so that waiting for it can be given up.
+    fn in_thread(&self, authorization: String, call: Call) -> Result<Reply, Silence> {
         let url = self.base.join(&call.uri);
         let (agent, body, patience) = (self.agent.clone(), call.body, call.patience);
         let (sender, answer) = sync_channel(1);
@@ -185,19 +218,13 @@ impl Client {
         });
         loop {
             match answer.recv_timeout(POLL) {
-                Ok(Ok(reply)) => return Ok(reply),
-                Ok(Err(Silence { why, passes: true })) => {
-                    return Err(failed(Kind::NoAnswer(self.key.scrub(&why))));
-                }
-                Ok(Err(Silence { why, passes: false })) => {
-                    return Err(failed(Kind::Unexpected(self.key.scrub(&why))));
-                }
+                Ok(reply) => return reply,
                 Err(RecvTimeoutError::Timeout) if self.cancel.is_set() => {
-                    return Err(failed(Kind::Interrupted));
+                    return Err(Silence::interrupted());
                 }
                 Err(RecvTimeoutError::Timeout) => {} // the timeouts of ureq end the wait
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(failed(Kind::NoAnswer("the request broke off".into())));
+                    return Err(Silence::passing("the request broke off".into()));
                 }
             }
         }
@@ -262,37 +289,78 @@ fn perform(
         .limit(MAX_ANSWER)
         .read_to_vec()
         .map_err(|e| reason(&e))?;
-    let retry_after = retry_after.and_then(|t| t.trim().parse().ok()).map(Duration::from_secs);
+    let retry_after = retry_after.as_deref().and_then(seconds);
     Ok(Reply { status, retry_after, location, body })
+}
+
+/// The seconds of `Retry-After`; its form as a date is not used by MAAS.
+fn seconds(text: &str) -> Option<Duration> {
+    text.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Why no answer came.
 struct Silence {
     why: String,
-    /// Another attempt may help; it does not against a wrong certificate.
-    passes: bool,
+    kind: Quiet,
+}
+
+/// What a silence means for another attempt.
+enum Quiet {
+    /// Ctrl-C.
+    Interrupted,
+    /// It may help.
+    Passes,
+    /// It does not: a wrong certificate stays wrong.
+    Stays,
+}
+
+impl Silence {
+    fn passing(why: String) -> Self {
+        Self { why, kind: Quiet::Passes }
+    }
+
+    fn interrupted() -> Self {
+        Self { why: String::new(), kind: Quiet::Interrupted }
+    }
 }
 
 fn reason(error: &ureq::Error) -> Silence {
-    let hint = "\n  hint: is the URL right, and does a proxy variable send you elsewhere?";
     let untrusted = |e: &dyn std::fmt::Display| Silence {
         why: format!(
             "TLS: {e}\n  hint: a MAAS with a certificate of its own needs its authority: \
              MAAS_API_CACERT or --ca"
         ),
-        passes: false,
+        kind: Quiet::Stays,
     };
-    let why = match error {
+    Silence::passing(match error {
         ureq::Error::Rustls(e) => return untrusted(e),
         ureq::Error::Io(e) if e.to_string().contains("certificate") => return untrusted(e),
-        ureq::Error::HostNotFound => format!("the host name does not resolve{hint}"),
+        ureq::Error::HostNotFound => format!("the host name does not resolve{WHERE}"),
         ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
         ureq::Error::Io(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
-            format!("nothing listens there{hint}")
+            format!("nothing listens there{WHERE}")
         }
         other => other.to_string(),
+    })
+}
+
+/// The proxy that the environment names for this server, as curl reads it:
+/// `http_proxy` or `https_proxy` by the URL, else `all_proxy`, and not for hosts
+/// in `no_proxy`.
+fn proxy_for(base: &Base) -> Result<Option<Proxy>, String> {
+    let scheme = if base.is_plain() { "http_proxy" } else { "https_proxy" };
+    let names = [scheme.to_owned(), scheme.to_uppercase(), "all_proxy".into(), "ALL_PROXY".into()];
+    let get = |name: &String| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let Some((name, value)) = names.iter().find_map(|n| Some((n, get(n)?))) else {
+        return Ok(None);
     };
-    Silence { why, passes: true }
+    // Its value may hold a password.
+    let proxy = Proxy::new(&value)
+        .map_err(|_| format!("the proxy variable {name} is no URL of a proxy"))?;
+    let uri: Uri = base.join("").parse().map_err(|_| format!("{base} is no URL"))?;
+    // `no_proxy` is read only together with the other variables.
+    let direct = Proxy::try_from_env().is_some_and(|all| all.is_no_proxy(&uri));
+    Ok((!direct).then_some(proxy))
 }
 
 /// The authorities of a PEM file's content.

@@ -12,4 +12,5 @@ pub mod fault;
 pub mod front;
 pub mod machines;
 pub mod message;
+pub mod sources;
 pub mod store;

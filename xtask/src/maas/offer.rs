@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::filetype::Filetype;
 use super::resource::{CUSTOM, Resource, bare, full};
+use super::source::Stamp;
 use super::version::Version;
 
 /// A file and what MAAS is told about it.
@@ -26,6 +27,8 @@ pub struct Offer {
     pub sha256: String,
     /// Bytes.
     pub size: u64,
+    /// The file as it was when it was hashed.
+    pub stamp: Option<Stamp>,
     /// Oldest MAAS that deploys it, if known.
     pub min_version: Option<String>,
 }
@@ -269,6 +272,7 @@ mod tests {
             filetype: Filetype::named(filetype).unwrap(),
             sha256: "0".repeat(64),
             size: 1,
+            stamp: None,
             min_version: None,
         }
     }

@@ -1,7 +1,7 @@
-//! The file that is sent. A piece is read straight into the buffer of the
-//! connection: one copy less than through memory of our own.
+//! The file that is sent. A piece is no copy of its bytes but a place in the file,
+//! from which the connection takes them.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -10,13 +10,31 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise};
 
+/// What changes when somebody writes to a file or puts another in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    /// Of a file as it is now.
+    #[must_use]
+    pub fn of(meta: &Metadata) -> Self {
+        let modified = (meta.mtime(), meta.mtime_nsec());
+        Self { inode: meta.ino(), size: meta.len(), modified }
+    }
+}
+
 /// An open file; whatever takes its name meanwhile does not matter.
 #[derive(Debug)]
 pub struct Source {
     file: Arc<File>,
     size: u64,
-    /// Modification time when it was opened.
-    changed: (i64, i64),
+    /// As it was when it was opened.
+    stamp: Stamp,
 }
 
 /// A part of a file. Reading a clone starts where the original stands.
@@ -28,27 +46,30 @@ pub struct Piece {
 }
 
 impl Source {
-    /// Opens a file of `size` bytes.
+    /// Opens a file of `size` bytes that had this stamp when it was hashed.
     ///
     /// # Errors
-    /// It cannot be read, or has another size.
-    pub fn open(path: &Path, size: u64) -> io::Result<Self> {
+    /// It cannot be read, has another size, or was written to since.
+    pub fn open(path: &Path, size: u64, hashed: Option<Stamp>) -> io::Result<Self> {
         let file = File::open(path)?;
         let meta = file.metadata()?;
         if meta.len() != size {
             return Err(io::Error::other(format!("it has {} bytes, not {size}", meta.len())));
         }
-        let changed = (meta.mtime(), meta.mtime_nsec());
-        Ok(Self { file: Arc::new(file), size, changed })
+        let stamp = Stamp::of(&meta);
+        if hashed.is_some_and(|hashed| hashed != stamp) {
+            return Err(io::Error::other("it changed after it was hashed; upload it again"));
+        }
+        Ok(Self { file: Arc::new(file), size, stamp })
     }
 
-    /// The piece at `at`, of at most `length` bytes. The kernel is told to read it
-    /// and the next one, so that a slow disk works while MAAS does.
+    /// The piece at `at`, of at most `length` bytes. The kernel is told to read the
+    /// next one, so that a slow disk works while MAAS does.
     #[must_use]
     pub fn piece(&self, at: u64, length: u64) -> Piece {
-        let ahead = NonZeroU64::new(length.saturating_mul(2));
+        let next = at.saturating_add(length);
         // Only a wish: a file system without it reads when asked.
-        let _unused = fadvise(&self.file, at, ahead, Advice::WillNeed);
+        let _unused = fadvise(&self.file, next, NonZeroU64::new(length), Advice::WillNeed);
         let left = self.size.saturating_sub(at).min(length);
         Piece { file: self.file.clone(), at, left }
     }
@@ -58,8 +79,7 @@ impl Source {
     /// # Errors
     /// Its state cannot be read.
     pub fn has_changed(&self) -> io::Result<bool> {
-        let meta = self.file.metadata()?;
-        Ok((meta.mtime(), meta.mtime_nsec()) != self.changed || meta.len() != self.size)
+        Ok(Stamp::of(&self.file.metadata()?) != self.stamp)
     }
 }
 
@@ -99,7 +119,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         std::fs::write(&path, b"0123456789").unwrap();
-        let source = Source::open(&path, 10).unwrap();
+        let source = Source::open(&path, 10, None).unwrap();
         for (at, length, expected) in
             [(0, 4, "0123"), (4, 2, "45"), (8, 4, "89"), (0, 4, "0123"), (10, 4, "")]
         {
@@ -117,6 +137,12 @@ mod tests {
         std::fs::write(&path, b"012").unwrap();
         assert!(source.has_changed().unwrap());
         assert!(piece.read_to_end(&mut vec![]).is_err(), "never silently short");
-        assert!(Source::open(&path, 10).is_err());
+        assert!(Source::open(&path, 10, None).is_err());
+        let hashed = Some(Stamp::of(&std::fs::metadata(&path).unwrap()));
+        assert!(Source::open(&path, 3, hashed).is_ok());
+        std::fs::rename(&path, dir.path().join("y")).unwrap();
+        std::fs::write(&path, b"013").unwrap();
+        let why = Source::open(&path, 3, hashed).unwrap_err().to_string();
+        assert!(why.contains("after it was hashed"), "{why}");
     }
 }

@@ -148,7 +148,12 @@ impl<'a> Upload<'a> {
             Step::Create => self.create(existing.as_ref()).map(Begun::Goal),
             Step::Replace(id) => {
                 self.check_elsewhere(Some(id))?;
-                self.note("deleting the image that is there");
+                let bytes = existing.as_ref().map_or(0, Resource::stored);
+                self.note(format!(
+                    "deleting the image that is there, which frees {}; until this upload ends, \
+                     MAAS has none of that name",
+                    crate::table::size(bytes)
+                ));
                 self.api.delete(id)?;
                 self.create(None).map(Begun::Goal)
             }
@@ -275,7 +280,7 @@ impl<'a> Upload<'a> {
     fn send(&mut self, goal: &Goal) -> Result<(), MaasError> {
         let total = self.offer.size;
         let broken = |e: std::io::Error| wrong("read the file", e.to_string());
-        let source = Source::open(&self.offer.path, total).map_err(broken)?;
+        let source = Source::open(&self.offer.path, total, self.offer.stamp).map_err(broken)?;
         let (mut done, mut failures) = (goal.from, 0);
         (self.on)(Event::Sent { done, total });
         while done < total {

@@ -64,6 +64,18 @@ impl Base {
         }
     }
 
+    /// Path and query of `uri` on this server, as in [`Self::join`].
+    #[must_use]
+    pub fn target(&self, uri: &str) -> String {
+        if uri.starts_with('/') { uri.to_owned() } else { format!("{}{uri}", self.path) }
+    }
+
+    /// Host and port, if there is no TLS.
+    #[must_use]
+    pub fn plain_host(&self) -> Option<&str> {
+        self.origin.strip_prefix("http://")
+    }
+
     /// The traffic can be read on the way.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -98,6 +110,9 @@ mod tests {
             let base = Base::parse(text).unwrap();
             assert_eq!(base.join("version/"), "http://maas:5240/MAAS/api/2.0/version/", "{text}");
             assert_eq!(base.join("/MAAS/x/"), "http://maas:5240/MAAS/x/");
+            assert_eq!(base.target("version/"), "/MAAS/api/2.0/version/");
+            assert_eq!(base.target("/MAAS/x/"), "/MAAS/x/");
+            assert_eq!(base.plain_host(), Some("maas:5240"));
             assert_eq!(base.to_string(), "http://maas:5240/MAAS");
         }
         assert_eq!(

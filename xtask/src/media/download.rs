@@ -198,15 +198,20 @@ fn pause(time: Duration, ctx: &Context<'_>) -> Result<(), MediaError> {
     Ok(())
 }
 
-/// Reads a short text such as a checksum list.
+/// Reads a page, whatever its encoding.
 pub(super) fn text(url: &str, ctx: &Context<'_>) -> Result<String, MediaError> {
+    bytes(url, ctx).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads a short file such as a checksum list or its signature.
+pub(super) fn bytes(url: &str, ctx: &Context<'_>) -> Result<Vec<u8>, MediaError> {
     /// The largest list in use (Ubuntu's and Fedora's) has a few hundred lines.
     const LIMIT: usize = 4 << 20;
     let mut backoff = BACKOFF;
     let mut failures = 0;
     loop {
         let reason = match text_once(url, LIMIT, ctx)? {
-            Ok(text) => return Ok(text),
+            Ok(bytes) => return Ok(bytes),
             Err(reason) => reason,
         };
         failures += 1;
@@ -230,7 +235,7 @@ fn text_once(
     url: &str,
     limit: usize,
     ctx: &Context<'_>,
-) -> Result<Result<String, String>, MediaError> {
+) -> Result<Result<Vec<u8>, String>, MediaError> {
     let answer = match http::get(url, 0, None, ctx)? {
         Ok(answer) => answer,
         Err(http::NoAnswer(reason)) => return Ok(Err(reason)),
@@ -246,7 +251,7 @@ fn text_once(
     loop {
         match answer.body.next(ctx) {
             Ok(Some(more)) => bytes.extend_from_slice(&more),
-            Ok(None) => return Ok(Ok(String::from_utf8_lossy(&bytes).into_owned())),
+            Ok(None) => return Ok(Ok(bytes)),
             Err(BodyError::Broken(reason)) => return Ok(Err(reason)),
             Err(BodyError::Fatal(error)) => return Err(error),
         }

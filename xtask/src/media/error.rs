@@ -42,6 +42,8 @@ pub enum MediaError {
         /// Where the expected digest came from.
         origin: String,
     },
+    /// The checksum list is not signed as it should be; the text is complete.
+    Signature(String),
     /// The checksum list does not name the file.
     NoEntry {
         /// File name looked for.
@@ -105,7 +107,9 @@ impl MediaError {
 impl fmt::Display for MediaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Form(text) | Self::Tool(text) | Self::Host(text) => f.write_str(text),
+            Self::Form(text) | Self::Tool(text) | Self::Host(text) | Self::Signature(text) => {
+                f.write_str(text)
+            }
             Self::Status { url, code } => write!(f, "{url}: {}", status_text(*code)),
             Self::Network { url, reason } => write!(
                 f,

@@ -19,7 +19,7 @@ use super::hash::{hash_file, sha256_hex};
 use super::http::masked;
 use super::lock::Lock;
 use super::source::{Source, file_name};
-use super::{Algorithm, Checksum, Context, Digest, Digests, MediaError, sums};
+use super::{Algorithm, Checksum, Context, Digest, Digests, MediaError, SignedBy, signature, sums};
 use crate::build::output::write_atomic;
 
 /// What a template asks for: `iso_url` and `iso_checksum`.
@@ -29,6 +29,8 @@ pub struct Request {
     pub url: String,
     /// What the content is checked against.
     pub checksum: Checksum,
+    /// Who signed the list of [`Checksum::File`], if that is to be checked.
+    pub signed: Option<SignedBy>,
 }
 
 /// Where the file came from in this call.
@@ -53,6 +55,8 @@ pub struct Media {
     pub sha256: String,
     /// What it was checked against; `None` for checksum `none`.
     pub verified: Option<Digest>,
+    /// Fingerprint of the key that signed the checksum list, if that was checked.
+    pub signed_by: Option<String>,
     /// Where it came from.
     pub origin: Origin,
 }
@@ -83,34 +87,35 @@ impl Store {
     pub fn fetch(&self, request: &Request, ctx: &Context<'_>) -> Result<Media, MediaError> {
         let source = Source::parse(&request.url)?;
         let name = file_name(&request.url);
-        let (expected, origin) = self.expected(&request.checksum, &name, ctx)?;
-        match source {
+        let list = List::read(self, request, ctx)?;
+        let (expected, origin) = self.expected(&request.checksum, list.as_ref(), &name)?;
+        let media = match source {
             Source::Path(path) => self.local(path, expected, &origin, ctx),
             Source::Url(url) => self.remote(&url, &name, expected, &origin, ctx),
-        }
+        };
+        Ok(Media { signed_by: list.and_then(|l| l.signed_by), ..media? })
     }
 
     /// The digest to check against, and where it stands.
     fn expected(
         &self,
         checksum: &Checksum,
+        list: Option<&List>,
         name: &str,
-        ctx: &Context<'_>,
     ) -> Result<(Option<Digest>, String), MediaError> {
-        match checksum {
-            Checksum::None => Ok((None, String::new())),
-            Checksum::Known(digest) => Ok((Some(digest.clone()), "the template".into())),
-            Checksum::File(list) => {
-                let text = self.list(list, ctx)?;
-                let origin = masked(list);
-                sums::find(&text, name, &origin).map(|digest| (Some(digest), origin))
+        match (checksum, list) {
+            (Checksum::Known(digest), _) => Ok((Some(digest.clone()), "the template".into())),
+            (Checksum::File(address), Some(list)) => {
+                let origin = masked(address);
+                sums::find(&list.text, name, &origin).map(|digest| (Some(digest), origin))
             }
+            _ => Ok((None, String::new())),
         }
     }
 
-    /// A checksum list. The copy of an earlier run serves offline runs, and
-    /// those whose network fails: the file is still checked against it.
-    fn list(&self, list: &str, ctx: &Context<'_>) -> Result<String, MediaError> {
+    /// A checksum list or signature. The copy of an earlier run serves offline
+    /// runs, and those whose network fails: the file is still checked against it.
+    fn list(&self, list: &str, ctx: &Context<'_>) -> Result<Vec<u8>, MediaError> {
         let url = match Source::parse(list)? {
             Source::Path(path) => return read(&path),
             Source::Url(url) => url,
@@ -119,10 +124,10 @@ impl Store {
         if ctx.offline {
             return read(&copy).map_err(|_| MediaError::Offline { url: masked(&url) });
         }
-        match download::text(&url, ctx) {
+        match download::bytes(&url, ctx) {
             Ok(text) => {
                 create_dir(copy.parent())?;
-                write(&copy, text.as_bytes())?;
+                write(&copy, &text)?;
                 Ok(text)
             }
             Err(error @ MediaError::Network { .. }) if copy.exists() => {
@@ -216,6 +221,35 @@ impl Store {
     fn note_path(&self, path: &Path) -> PathBuf {
         let name = format!("{}.json", short(&path.display().to_string()));
         self.dir.join("cache/verified").join(name)
+    }
+}
+
+/// A checksum list, its signature checked if the request says who signs it.
+struct List {
+    text: String,
+    signed_by: Option<String>,
+}
+
+impl List {
+    fn read(
+        store: &Store,
+        request: &Request,
+        ctx: &Context<'_>,
+    ) -> Result<Option<Self>, MediaError> {
+        let Checksum::File(address) = &request.checksum else { return Ok(None) };
+        let list = store.list(address, ctx)?;
+        let Some(signed) = &request.signed else {
+            let text = String::from_utf8_lossy(&list).into_owned();
+            return Ok(Some(Self { text, signed_by: None }));
+        };
+        let beside = signed.suffix.as_ref().map(|suffix| format!("{address}{suffix}"));
+        let beside = beside.map(|address| store.list(&address, ctx)).transpose()?;
+        let origin = masked(address);
+        let good = signature::verify(&list, beside.as_deref(), &signed.keys, &origin, &ctx.cancel)?;
+        if good.expired {
+            (ctx.notice)(&format!("{origin}: the key {} has expired since", good.fingerprint));
+        }
+        Ok(Some(Self { text: good.text, signed_by: Some(good.fingerprint) }))
     }
 }
 
@@ -324,15 +358,14 @@ fn media(
     origin: Origin,
 ) -> Result<Media, MediaError> {
     let size = Stamp::of(&path)?.size;
-    Ok(Media { path, size, sha256: digests.sha256, verified, origin })
+    Ok(Media { path, size, sha256: digests.sha256, verified, signed_by: None, origin })
 }
 
-fn read(path: &Path) -> Result<String, MediaError> {
-    let bytes = fs::read(path).map_err(|e| match e.kind() {
+fn read(path: &Path) -> Result<Vec<u8>, MediaError> {
+    fs::read(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => MediaError::Missing(path.to_path_buf()),
         _ => MediaError::io("cannot read", path, e),
-    })?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    })
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), MediaError> {

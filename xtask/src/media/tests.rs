@@ -30,7 +30,7 @@ fn known(bytes: &[u8]) -> Checksum {
 }
 
 fn request(url: String, checksum: Checksum) -> Request {
-    Request { url, checksum }
+    Request { url, checksum, signed: None }
 }
 
 /// Names of all files below `dir`, without the notes of the store.

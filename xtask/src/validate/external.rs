@@ -5,55 +5,24 @@
 //! One validator is one file here and one row of [`VALIDATORS`].
 
 mod cache;
+mod cloud;
 mod kickstart;
 mod python;
 mod shell;
 mod xml;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rayon::prelude::*;
 
-use crate::finding::{Finding, Place};
+use super::documents::{Document, Documents, Uses};
+use crate::finding::Finding;
 use crate::host::tools;
 
 /// No validator takes longer for one file, even on a loaded machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
-
-/// A text that a target renders or carries.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Document {
-    /// File it comes from, relative to the repository.
-    pub file: PathBuf,
-    /// Name of the rendered file, for example `/ks.cfg`; empty for a file that
-    /// is taken as it is.
-    pub name: String,
-    /// Content.
-    pub text: String,
-}
-
-impl Document {
-    /// Where findings point: a line of a rendered file is none of its template.
-    fn place(&self, line: usize) -> Place {
-        let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        let text: String = text.chars().take(400).collect();
-        let width = text.chars().count().max(1);
-        match line {
-            0 => Place::file(&self.file),
-            _ => Place { file: self.file.clone(), line, column: 1, width, text },
-        }
-    }
-
-    /// Names the rendered file, if it is one.
-    fn message(&self, text: &str) -> String {
-        match self.name.as_str() {
-            "" => text.to_owned(),
-            name => format!("rendered {name}: {text}"),
-        }
-    }
-}
 
 /// One run of a validator.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +56,7 @@ const VALIDATORS: &[Validator] = &[
     Validator { id: "EXT002", tool: "shellcheck", jobs: shell::jobs, check: shell::check },
     Validator { id: "EXT003", tool: "xmllint", jobs: xml::jobs, check: xml::check },
     Validator { id: "EXT004", tool: "python3", jobs: python::jobs, check: python::check },
+    Validator { id: "EXT005", tool: "cloud-init", jobs: cloud::jobs, check: cloud::check },
 ];
 
 /// What came of all validators.
@@ -100,10 +70,10 @@ pub struct Outcome {
 
 /// Checks every document; `cache` is where good ones are remembered.
 #[must_use]
-pub fn check(documents: &BTreeMap<Document, Vec<String>>, cache: &Path) -> Outcome {
+pub fn check(root: &Path, documents: &Documents, cache: &Path) -> Outcome {
     let mut outcome = Outcome::default();
     for validator in VALIDATORS {
-        let jobs = jobs(validator, documents);
+        let jobs = jobs(validator, &documents.texts);
         if jobs.is_empty() {
             continue;
         }
@@ -115,12 +85,12 @@ pub fn check(documents: &BTreeMap<Document, Vec<String>>, cache: &Path) -> Outco
             ));
             continue;
         };
-        let found = jobs.par_iter().flat_map(|(job, targets)| {
+        let found = jobs.par_iter().flat_map(|(job, uses)| {
             let known = cache::place(cache, &program, validator.id, job);
             if known.exists() {
                 return vec![];
             }
-            let found = run(validator, &program, job, targets);
+            let found = run(root, validator, &program, job, uses);
             if found.is_empty() {
                 cache::remember(&known);
             }
@@ -133,33 +103,31 @@ pub fn check(documents: &BTreeMap<Document, Vec<String>>, cache: &Path) -> Outco
 
 /// Jobs with the targets they stand for. The same text for the same option is
 /// one job, whichever document it comes from.
-fn jobs(
-    validator: &Validator,
-    documents: &BTreeMap<Document, Vec<String>>,
-) -> Vec<(Job, Vec<String>)> {
-    let mut by_content: BTreeMap<(String, String), (Job, Vec<String>)> = BTreeMap::new();
-    for (document, targets) in documents {
+fn jobs(validator: &Validator, documents: &BTreeMap<Document, Uses>) -> Vec<(Job, Uses)> {
+    let mut by_content: BTreeMap<(String, String), (Job, Uses)> = BTreeMap::new();
+    for (document, uses) in documents {
         for job in (validator.jobs)(document) {
             let key = (job.document.text.clone(), job.option.clone());
-            let entry = by_content.entry(key).or_insert_with(|| (job, vec![]));
-            entry.1.extend(targets.iter().cloned());
+            let entry = by_content.entry(key).or_insert_with(|| (job, Uses::default()));
+            entry.1.targets.extend(uses.targets.iter().cloned());
+            entry.1.sources.extend(uses.sources.iter().cloned());
         }
     }
     by_content.into_values().collect()
 }
 
-fn run(validator: &Validator, program: &Path, job: &Job, targets: &[String]) -> Vec<Finding> {
+fn run(root: &Path, validator: &Validator, program: &Path, job: &Job, uses: &Uses) -> Vec<Finding> {
     let document = &job.document;
     let problems = (validator.check)(program, job)
         .unwrap_or_else(|why| vec![(0, format!("{} failed: {why}", validator.tool))]);
     let finding = |(line, text): Problem| {
-        // A part that was cut out has its own text; the line is the document's.
-        let mut place = document.place(line);
-        if line > 0 {
+        let mut place = document.place(root, &uses.sources, line);
+        // A part that was cut out of a file has lines of its own.
+        if line > 0 && document.name.is_empty() {
             place.line = line.saturating_add(job.offset);
         }
         let mut finding = Finding::error(validator.id, place, document.message(&text));
-        finding.targets = targets.to_vec();
+        finding.targets.clone_from(&uses.targets);
         finding
     };
     problems.into_iter().map(finding).collect()
@@ -167,6 +135,8 @@ fn run(validator: &Validator, program: &Path, job: &Job, targets: &[String]) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn document(text: &str) -> Document {
@@ -177,19 +147,30 @@ mod tests {
         }
     }
 
+    /// A file that is taken as it is.
+    fn plain(text: &str) -> Document {
+        Document { name: String::new(), ..document(text) }
+    }
+
+    fn documents<const N: usize>(texts: [(Document, &str); N]) -> Documents {
+        let uses = |id: &str| Uses { targets: vec![id.to_owned()], ..Uses::default() };
+        let texts = texts.into_iter().map(|(document, id)| (document, uses(id))).collect();
+        Documents { texts, given: BTreeSet::new() }
+    }
+
     #[test]
     fn a_text_that_targets_share_is_one_job() {
         let other =
             Document { file: "alma9/http/ks.pkrtpl.hcl".into(), ..document("#version=RHEL9\n") };
-        let documents = BTreeMap::from([
-            (document("#version=RHEL9\n"), vec!["rocky9-amd64".to_owned()]),
-            (other, vec!["alma9-amd64".to_owned()]),
-            (document("#version=RHEL8\n"), vec!["rocky8-amd64".to_owned()]),
+        let documents = documents([
+            (document("#version=RHEL9\n"), "rocky9-amd64"),
+            (other, "alma9-amd64"),
+            (document("#version=RHEL8\n"), "rocky8-amd64"),
         ]);
-        let jobs = jobs(&VALIDATORS[0], &documents);
+        let jobs = jobs(&VALIDATORS[0], &documents.texts);
         assert_eq!(jobs.len(), 2);
         let shared = jobs.iter().find(|(job, _)| job.option == "RHEL9").unwrap();
-        assert_eq!(shared.1, ["alma9-amd64", "rocky9-amd64"]);
+        assert_eq!(shared.1.targets, ["alma9-amd64", "rocky9-amd64"]);
     }
 
     /// Each validator finds a planted mistake on its line; one that is not
@@ -206,9 +187,10 @@ mod tests {
             ("shellcheck", "EXT002", script, 3),
             ("xmllint", "EXT003", xml, 3),
             ("python3", "EXT004", python, 2),
+            ("cloud-init", "EXT005", "#cloud-config\nusers: []\nruncmd: 3\n", 3),
         ] {
-            let documents = BTreeMap::from([(document(text), vec!["t".to_owned()])]);
-            let outcome = check(&documents, cache.path());
+            let documents = documents([(plain(text), "t")]);
+            let outcome = check(Path::new("/"), &documents, cache.path());
             if tools::find(tool).is_none() {
                 assert!(outcome.skipped.iter().any(|s| s.starts_with(tool)), "{tool}");
                 continue;
@@ -216,7 +198,6 @@ mod tests {
             let found = outcome.findings.iter().find(|f| f.id == id);
             let found = found.unwrap_or_else(|| panic!("{tool}: {outcome:?}"));
             assert_eq!(found.place.line, line, "{tool}: {found}");
-            assert!(found.message.starts_with("rendered /ks.cfg: "), "{found}");
         }
     }
 
@@ -232,8 +213,8 @@ mod tests {
         let bad = "<?xml version=\"1.0\"?>\n<profile>\n";
         for _ in 0..2 {
             for (text, findings) in [(good, 0), (bad, 1)] {
-                let documents = BTreeMap::from([(document(text), vec![])]);
-                let found = check(&documents, cache.path()).findings;
+                let documents = documents([(document(text), "t")]);
+                let found = check(Path::new("/"), &documents, cache.path()).findings;
                 assert_eq!(
                     found.iter().filter(|f| f.id == "EXT003").count(),
                     findings,

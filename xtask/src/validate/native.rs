@@ -35,6 +35,24 @@ pub fn is_allowed(image: &Image, finding: &Finding) -> bool {
     targets.peek().is_some() && targets.all(allows)
 }
 
+/// Findings without the targets whose `image.toml` allows them.
+#[must_use]
+pub fn without_allowed(images: &[&Image], findings: Vec<Finding>) -> Vec<Finding> {
+    let allowed = |finding: &Finding, id: &str| {
+        let of = images.iter().find(|image| image.targets.iter().any(|t| t.id == id));
+        let one = Finding { targets: vec![id.to_owned()], ..finding.clone() };
+        of.is_some_and(|image| is_allowed(image, &one))
+    };
+    let keep = |mut finding: Finding| {
+        let all = std::mem::take(&mut finding.targets);
+        let (left, _): (Vec<String>, Vec<String>) =
+            all.iter().cloned().partition(|id| !allowed(&finding, id));
+        finding.targets = left;
+        (all.is_empty() || !finding.targets.is_empty()).then_some(finding)
+    };
+    findings.into_iter().filter_map(keep).collect()
+}
+
 /// VAR003: `packer build .` without any `-var` is how people start. What stops a
 /// target as well is in `known` already.
 #[must_use]

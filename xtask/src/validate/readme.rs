@@ -19,14 +19,10 @@ const HEADINGS: [&str; 8] = [
     "Known limits",
 ];
 
-/// Compares an image's README with the variables of its template and its targets.
+/// Compares an image's README with the variables of its template and with all of
+/// its targets: the README speaks of those that were not asked for as well.
 #[must_use]
-pub fn check(
-    root: &Path,
-    image: &Image,
-    targets: &[&Target],
-    variables: &BTreeSet<String>,
-) -> Vec<Finding> {
+pub fn check(root: &Path, image: &Image, variables: &BTreeSet<String>) -> Vec<Finding> {
     let path = image.dir.join("README.md");
     let shown = path.strip_prefix(root).unwrap_or(&path);
     let Ok(text) = fs::read_to_string(&path) else {
@@ -35,7 +31,7 @@ pub fn check(
     let readme = Readme { shown, text: &text };
     let mut findings = readme.headings();
     findings.extend(readme.knobs(variables));
-    findings.extend(readme.names(targets));
+    findings.extend(readme.names(&image.targets));
     findings
 }
 
@@ -91,7 +87,7 @@ impl Readme<'_> {
     }
 
     /// DOC004: the upload line uses a name of the catalog.
-    fn names(&self, targets: &[&Target]) -> Vec<Finding> {
+    fn names(&self, targets: &[Target]) -> Vec<Finding> {
         let Some((start, section)) = self.section("## Upload\n") else { return vec![] };
         let Some(at) = section.find(" name='") else { return vec![] };
         let from = at + " name='".len();

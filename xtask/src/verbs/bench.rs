@@ -1,5 +1,8 @@
 //! `cargo xtask bench`: figures of parts of xtask.
 
+mod model;
+mod pack;
+
 use anyhow::Result;
 
 use super::{Context, print};
@@ -19,6 +22,12 @@ enum Part {
     /// Throughput of an upload to a model of MAAS on this host
     #[command(after_help = "Example: cargo xtask bench upload --mib 1024 --rounds 5")]
     Upload(UploadArgs),
+    /// Packing against today's pipelines and the limits of this machine
+    #[command(after_help = "Example: cargo xtask bench pack --rounds 3")]
+    Pack(pack::Args),
+    /// Serve a model of MAAS, to try `upload` and `remote` without one
+    #[command(after_help = "Example: cargo xtask bench model --maas 3.8 --port 5240")]
+    Model(model::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +45,12 @@ struct UploadArgs {
 /// # Errors
 /// No space for the file, or no port for the model.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let Part::Upload(args) = &args.part;
-    print(&bench::upload(&context.repo.out, args.mib, args.rounds)?)?;
-    Ok(Exit::Ok)
+    match &args.part {
+        Part::Upload(args) => {
+            print(&bench::upload(&context.repo.out, args.mib, args.rounds)?)?;
+            Ok(Exit::Ok)
+        }
+        Part::Pack(args) => pack::run(args, &context.repo),
+        Part::Model(args) => model::run(args),
+    }
 }

@@ -1,22 +1,26 @@
 //! `cargo xtask build`: targets to checked artifacts.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::plan::PlanFlags;
-use super::{Context, print, selected};
+use super::{Context, deploy_test, print, selected};
 use crate::build::board::Board;
 use crate::build::engine::{Choice, Engine};
 use crate::build::html;
 use crate::build::ledger::{Gate, Ledger};
 use crate::build::many::{self, AfterFailure, Crew, Ended, Policy};
-use crate::build::output::write_atomic;
+use crate::build::output::{write_atomic, write_shared};
 use crate::build::run::{Outcome, Settings};
+use crate::build::sign::Signer;
 use crate::build::summary::{self, LastRun};
 use crate::catalog::Target;
 use crate::cli::{Format, Targets};
+use crate::deploy::outputs;
 use crate::engine::host::View;
 use crate::engine::run::OnError;
 use crate::exit::{self, Coded, Exit};
@@ -28,7 +32,7 @@ use crate::signal::CancelToken;
 /// Which targets, and how they are built.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml"
+    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build debian-12-mirror --deploy-test\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml --sign gpg:images@example.org --screenshots=5"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -44,6 +48,9 @@ pub struct Args {
     /// Touch no network; media must be there
     #[arg(long)]
     offline: bool,
+    /// Trust a checksum list whose signature is missing or wrong
+    #[arg(long, env = "XTASK_UNSIGNED_MEDIA")]
+    unsigned_media: bool,
     /// Show what would be done; nothing runs
     #[arg(long)]
     dry_run: bool,
@@ -83,6 +90,17 @@ pub struct Args {
     /// Watch the VM: a window, or VNC on 127.0.0.1
     #[arg(long)]
     view: bool,
+    /// Keep a picture of the guest's screen every N seconds; shown in the report
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    screenshots: Option<u64>,
+    /// Sign SHA256SUMS: gpg:KEYID (its agent asks for the passphrase) or minisign:FILE
+    /// (passphrase from the file that XTASK_SIGN_PASSWORD_FILE names)
+    #[arg(long, value_name = "TOOL:KEY")]
+    sign: Option<Signer>,
+    /// Deploy what was built in a VM of its own; what fails is not uploaded
+    #[arg(long)]
+    deploy_test: bool,
     /// Upload what was built to MAAS; the server is checked before the first build
     #[arg(long)]
     upload: bool,
@@ -121,12 +139,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if args.dry_run {
         return dry_run(&targets, &mut preparation, &settings);
     }
+    args.sign.as_ref().map(Signer::check).transpose()?;
     let maas = args.upload.then(|| super::upload::ready(&args.server)).transpose()?;
     announce(&settings.engine, &mut preparation, &targets);
     let kvm = targets.first().is_some_and(|t| preparation.accelerator(t.arch) == "kvm");
     let budget = many::budget(&context.repo.out, kvm, args.jobs, args.memory);
     let ledger = Ledger::of_user().inspect_err(|why| eprintln!("warning: {why:#}")).ok();
-    settings.gate = ledger.map(|ledger| Gate { ledger, budget });
+    LastRun::begin(&context.repo.out, &targets)?;
+    let device = device(&context.repo.out);
+    settings.gate = ledger.map(|ledger| Gate { ledger, budget, device });
     let crew = Crew {
         repo: &context.repo,
         preparation: &Mutex::new(preparation),
@@ -136,16 +157,50 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     };
     let ended = crew.run(&targets);
     report(context, &targets, &ended, &settings)?;
-    let exit = conclude(args, context, &targets, &ended)?;
+    let mut exit = conclude(args, context, &targets, &ended)?;
+    if args.deploy_test && exit != Exit::Interrupted {
+        let tested = deploy_tests(context, &targets, &ended)?;
+        // The page with the tests on it.
+        report(context, &targets, &ended, &settings)?;
+        exit = if exit == Exit::Ok { tested } else { exit };
+    }
     match maas {
         Some(maas) if exit != Exit::Interrupted => {
             let good = ended.iter().filter(|e| matches!(e.result, Some(Ok(_))));
             let built = good.filter_map(|e| targets.get(e.index).copied());
+            let built = built.filter(|target| !args.deploy_test || passed(context, target));
             let uploaded = super::upload::built(&maas, built, context)?;
             Ok(if exit == Exit::Ok { uploaded } else { exit })
         }
         _ => Ok(exit),
     }
+}
+
+/// The file system of the outputs.
+fn device(out: &Path) -> u64 {
+    std::fs::metadata(out).map_or(0, |meta| meta.dev())
+}
+
+/// The page's name in the output directory.
+const REPORT: &str = "report.html";
+
+/// Deploys what was built, one after the other: each takes two VMs.
+fn deploy_tests(context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<Exit> {
+    let mut exit = Exit::Ok;
+    for e in ended.iter().filter(|e| matches!(e.result, Some(Ok(_)))) {
+        let Some(target) = targets.get(e.index) else { continue };
+        let report = deploy_test::test(&deploy_test::Args::of_target(&target.id), context)?;
+        eprint!("{report}");
+        if !report.passed {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
+}
+
+/// Whether the last deploy test of a target's artifact passed.
+fn passed(context: &Context, target: &Target) -> bool {
+    outputs::last(&context.repo.out_dir(&target.id)).is_some_and(|report| report.passed)
 }
 
 /// The page about this run, unless nothing had to be done.
@@ -156,9 +211,9 @@ fn report(
     settings: &Settings,
 ) -> Result<()> {
     if ended.iter().any(|e| !matches!(e.result, Some(Ok(Outcome::UpToDate(_))))) {
-        let path = context.repo.out.join("report.html");
+        let path = context.repo.out.join(REPORT);
         let page = html::page(&context.repo, targets, ended, &settings.engine.describe());
-        write_atomic(&path, page.as_bytes())?;
+        write_shared(&context.repo.out, REPORT, page.as_bytes())?;
         eprintln!("report: {}", context.repo.show(&path));
     }
     Ok(())
@@ -195,9 +250,12 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         engine: Engine::choose(args.engine, on_error)?,
         refresh: args.refresh,
         offline: args.offline,
+        unsigned_media: args.unsigned_media,
         verbose: context.verbose,
         on_error,
         view: if args.view { View::Screen } else { View::None },
+        screenshots: args.screenshots.map(Duration::from_secs),
+        sign: args.sign.clone(),
         cancel: CancelToken::global().child(),
         gate: None,
     })
@@ -235,7 +293,6 @@ fn announce(engine: &Engine, preparation: &mut Preparation, targets: &[&Target])
 
 /// One failure decides the exit code by its kind, several are exit 1.
 fn conclude(args: &Args, context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<Exit> {
-    LastRun::add(&context.repo.out, targets, ended)?;
     if let Some(path) = &args.junit {
         write_atomic(path, summary::junit(targets, ended).as_bytes())?;
     }

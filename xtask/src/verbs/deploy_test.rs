@@ -1,5 +1,7 @@
 //! `cargo xtask deploy-test`: will this image deploy?
 
+mod find;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,47 +10,66 @@ use anyhow::Result;
 use super::{Context, print};
 use crate::arch::Arch;
 use crate::build::lock::Lock;
-use crate::build::manifest::{self, Manifest};
-use crate::catalog::{self, Selection};
+use crate::build::manifest::Manifest;
+use crate::build::output::write_atomic;
 use crate::cli::Format;
-use crate::date;
 use crate::deploy::report::Report;
-use crate::deploy::{self, DiskBus, Firmware, Layout, Settings};
+use crate::deploy::{self, Adversity, DiskBus, Firmware, Layout, Network, Settings, outputs};
 use crate::exit::{Coded, Exit};
+use crate::host;
 use crate::host::kvm::Freshness;
-use crate::host::{self, Host};
 use crate::records::{self, Proof, Record};
+
+const DISK_GIB: u64 = 8;
+const MEMORY_MIB: u64 = 2048;
+/// Emulation takes ten times as long as KVM.
+const TIMEOUT_MINUTES: u64 = 120;
 
 /// What is deployed, on what.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The image is deployed by steps that follow curtin's but are not curtin: storage as MAAS \
 describes it, unpacking with curtin's flags, the image's own /curtin/curtin-hooks with a \
-stand-in for curtin's Python package, late commands. Then the disk boots alone and asks a \
-metadata service that answers as MAAS does.
+stand-in for curtin's Python package, late commands. A whole-disk image is written as it is. Then \
+the disk boots alone and asks a metadata service that answers as MAAS does. A disk without Linux \
+is not started, and the report says so.
 
 Examples:
   cargo xtask deploy-test debian-12-mirror
   cargo xtask deploy-test out/debian-12-mirror-amd64/debian-12.tar.gz --firmware bios
-  cargo xtask deploy-test debian-13 --disk nvme --layout lvm --format json")]
+  cargo xtask deploy-test debian-13 --disk nvme --layout lvm --format json
+  cargo xtask deploy-test ./windows.dd.gz
+  cargo xtask deploy-test debian-12 --air-gap --clock=-400d --slow-disk --junit deploy.xml")]
 pub struct Args {
     /// A target that was built, or an artifact
     #[arg(value_name = "TARGET|FILE")]
     artifact: String,
-    /// What starts the machine
-    #[arg(long, value_enum, default_value_t)]
-    firmware: Firmware,
+    /// What starts the machine [default: uefi if the target boots from it]
+    #[arg(long, value_enum)]
+    firmware: Option<Firmware>,
     /// How the disk is divided
     #[arg(long, value_enum, default_value_t)]
     layout: Layout,
     /// What the disk is attached to
     #[arg(long, value_enum, default_value_t)]
     disk: DiskBus,
+    /// Form of the network configuration: curtin's v1 or netplan's v2
+    #[arg(long, value_enum, default_value_t)]
+    network: Network,
+    /// Cut the machine off from everything but MAAS
+    #[arg(long)]
+    air_gap: bool,
+    /// A clock that is wrong: +2h, -30d, or seconds
+    #[arg(long, value_name = "OFFSET", default_value = "0", allow_hyphen_values = true, value_parser = offset)]
+    clock: i64,
+    /// A disk of 120 operations and 40 MB per second
+    #[arg(long)]
+    slow_disk: bool,
     /// Size of the disk in GiB; larger than the image's own
-    #[arg(long, value_name = "GIB", default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=4096))]
+    #[arg(long, value_name = "GIB", default_value_t = DISK_GIB, value_parser = clap::value_parser!(u64).range(2..=4096))]
     disk_size: u64,
     /// Memory of the machine in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1024..))]
+    #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB, value_parser = clap::value_parser!(u64).range(1024..))]
     memory: u64,
     /// Base disk (qcow2) of the ephemeral system; it is not changed
     /// [default: what `media bootstrap` made last]
@@ -56,28 +77,66 @@ pub struct Args {
     ephemeral: Option<PathBuf>,
     /// Who deploys: `builtin` (ours, not curtin), or a checkout of curtin; that
     /// installs packages in the ephemeral system, so it needs a network
-    #[arg(long, value_name = "builtin|DIR", default_value = "builtin")]
+    #[arg(long, value_name = "builtin|DIR", default_value = BUILTIN)]
     curtin: String,
     /// Architecture of a FILE without a manifest [default: amd64]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
     /// Longest time of the deployment, and of the boot, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MINUTES", default_value_t = TIMEOUT_MINUTES, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     /// If it passes, add a line of proof to records/
     #[arg(long)]
     record: bool,
+    /// Also write the result as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Text for people, JSON for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// The file, its architecture, and where its logs go.
+/// Our own installer.
+const BUILTIN: &str = "builtin";
+
+impl Args {
+    /// The test of a target as `build --deploy-test` runs it.
+    #[must_use]
+    pub fn of_target(id: &str) -> Self {
+        Self {
+            artifact: id.to_owned(),
+            firmware: None,
+            layout: Layout::default(),
+            disk: DiskBus::default(),
+            network: Network::default(),
+            air_gap: false,
+            clock: 0,
+            slow_disk: false,
+            disk_size: DISK_GIB,
+            memory: MEMORY_MIB,
+            ephemeral: std::env::var_os("XTASK_EPHEMERAL").map(PathBuf::from),
+            curtin: BUILTIN.to_owned(),
+            arch: None,
+            timeout: TIMEOUT_MINUTES,
+            record: false,
+            junit: None,
+            format: Format::Text,
+        }
+    }
+}
+
+/// The file, what is known about it, and where its logs go.
 #[derive(Debug, PartialEq, Eq)]
 struct Artifact {
     file: PathBuf,
+    sha256: String,
+    source: String,
     arch: Arch,
+    login_user: Option<String>,
+    firmware: Firmware,
     logs: PathBuf,
+    /// Where the last test of this artifact is kept.
+    dir: PathBuf,
     /// Names lock and work directory of this run.
     run: String,
 }
@@ -87,9 +146,23 @@ struct Artifact {
 /// # Errors
 /// The artifact, the ephemeral system or a tool is missing; interrupted.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let artifact = artifact(args, context)?;
+    let report = test(args, context)?;
+    match args.format {
+        Format::Text => print(&report.to_string())?,
+        Format::Json => print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
+    }
+    Ok(if report.passed { Exit::Ok } else { Exit::Failed })
+}
+
+/// The same without printing the report.
+///
+/// # Errors
+/// As [`run`].
+pub fn test(args: &Args, context: &Context) -> Result<Report> {
+    let artifact = find::artifact(args, context)?;
     let proven = if args.record { Some(provenance(&artifact.file)?) } else { None };
     let _lock = Lock::take(&context.repo.out, &artifact.run)?;
+    let dir = artifact.dir.clone();
     let settings = settings(args, context, artifact)?;
     announce(&settings);
     let start = Instant::now();
@@ -97,23 +170,22 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         let seconds = start.elapsed().as_secs_f64();
         eprintln!("  {:>6}  {stage}", deploy::report::clock(seconds));
     })?;
-    match args.format {
-        Format::Text => print(&report.to_string())?,
-        Format::Json => print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
+    let page = outputs::store(&dir, &report)?;
+    eprintln!("report: {}", context.repo.show(&page));
+    if let Some(path) = &args.junit {
+        write_atomic(path, outputs::junit(&report).as_bytes())?;
     }
-    if let Some(manifest) = proven.filter(|_| report.passed) {
+    if let Some(manifest) = proven.filter(|_| report.passed && report.not_run.is_none()) {
         let path =
             records::append(&context.repo.root.join("records"), &record(&manifest, &report))?;
         eprintln!("recorded in {}", context.repo.show(&path));
     }
-    Ok(if report.passed { Exit::Ok } else { Exit::Failed })
+    Ok(report)
 }
 
 /// The manifest that vouches for a file; proof needs to say what was proven.
 fn provenance(file: &Path) -> Result<Manifest> {
-    let manifest = file.parent().and_then(manifest::read);
-    let own = |m: &Manifest| file.file_name().is_some_and(|name| name == m.artifact.file.as_str());
-    manifest.filter(own).ok_or_else(|| {
+    find::manifest_of(file).ok_or_else(|| {
         let message = "--record needs an artifact of `cargo xtask build`, with its manifest.json";
         Coded::usage(format!("{}: {message}", file.display()))
     })
@@ -147,23 +219,32 @@ fn announce(settings: &Settings) {
 
 fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settings> {
     let arch = artifact.arch;
-    if arch == Arch::Arm64 && (args.firmware == Firmware::Bios || args.disk == DiskBus::Sata) {
+    if arch == Arch::Arm64 && (artifact.firmware == Firmware::Bios || args.disk == DiskBus::Sata) {
         return Err(Coded::usage(
             "arm64 machines have neither BIOS nor SATA: leave out the option",
         ));
     }
     let repo = &context.repo;
     let host = host::probe(&host::Options::new(&repo.out, &repo.media, Some(Freshness::Cached)));
-    let (qemu, qemu_img) = tools(&host, arch)?;
-    need_space(&host, &artifact.file)?;
+    let (qemu, qemu_img) = find::tools(&host, arch)?;
+    find::need_space(&host, &artifact.file)?;
     Ok(Settings {
         artifact: artifact.file,
+        sha256: artifact.sha256,
+        source: artifact.source,
+        login_user: artifact.login_user,
         arch,
-        firmware: args.firmware,
+        firmware: artifact.firmware,
         layout: args.layout,
         disk: args.disk,
         disk_bytes: args.disk_size << 30,
-        ephemeral: ephemeral(args, &repo.media, arch)?,
+        network: args.network,
+        adversity: Adversity {
+            air_gap: args.air_gap,
+            clock: args.clock,
+            slow_disk: args.slow_disk,
+        },
+        ephemeral: find::ephemeral(args, &repo.media, arch)?,
         work: repo.out.join(".work").join(&artifact.run),
         logs: artifact.logs,
         accelerator: host.kvm.accelerator(host.arch, arch).to_owned(),
@@ -174,140 +255,31 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
         limit: Duration::from_secs(args.timeout.saturating_mul(60)),
         // update-initramfs under emulation is silent for five minutes.
         silence: Duration::from_secs(15 * 60),
-        curtin: Some(PathBuf::from(&args.curtin)).filter(|path| path.as_os_str() != "builtin"),
+        curtin: Some(PathBuf::from(&args.curtin)).filter(|path| path.as_os_str() != BUILTIN),
         firmware_scan: host.firmware,
     })
 }
 
-/// The emulator and `qemu-img`; the others are found by name.
-fn tools(host: &Host, arch: Arch) -> Result<(PathBuf, PathBuf)> {
-    let missing =
-        |what: &str| Coded::host(format!("{what} is not installed\n  hint: cargo xtask setup"));
-    let qemu = host.qemu.get(&arch).ok_or_else(|| missing(arch.qemu_binary()))?;
-    let tool = |name: &str| host.tools.get(name).map(|tool| tool.path.clone());
-    for name in ["ssh", "ssh-keygen"] {
-        tool(name).ok_or_else(|| missing(name))?;
-    }
-    Ok((qemu.path.clone(), tool("qemu-img").ok_or_else(|| missing("qemu-img"))?))
-}
-
-/// Bytes that the disks of a run grow to besides the unpacked image: initrds,
-/// packages and logs of the two systems (measured 1.1 GiB with Debian 13).
-const OVERHEAD: u64 = 2 << 30;
-
-/// A compressed image unpacks to two to four times its size.
-fn need_space(host: &Host, artifact: &Path) -> Result<()> {
-    let needed = std::fs::metadata(artifact)?.len().saturating_mul(4).saturating_add(OVERHEAD);
-    match host.space.iter().find(|space| space.role == "out") {
-        Some(space) if space.free < needed => Err(Coded::host(format!(
-            "{} has {} MiB free, this test needs about {} MiB for its disks\n  hint: cargo xtask clean, or --out DIR",
-            space.path.display(),
-            space.free >> 20,
-            needed >> 20
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
-    let given = Path::new(&args.artifact);
-    let firmware = args.firmware.name();
-    if given.is_file() {
-        let file = given.canonicalize()?;
-        let stem = file.file_name().map(|name| name.to_string_lossy().into_owned());
-        let name = format!("{}-{firmware}", stem.unwrap_or_default());
-        let logs = context.repo.out.join("deploy-test").join(&name);
-        let arch = args.arch.or_else(|| arch_beside(&file)).unwrap_or(Arch::Amd64);
-        return Ok(Artifact { file, arch, logs, run: format!("deploy-test-{name}") });
-    }
-    if args.artifact.contains(['/', '.']) {
-        return Err(Coded::usage(format!("{}: no such file", args.artifact)));
-    }
-    let catalog = context.repo.catalog()?;
-    let patterns = [args.artifact.clone()];
-    let today = date::today();
-    let selection = Selection { patterns: &patterns, all: false, arch: args.arch, today: &today };
-    let chosen = catalog::select(&catalog, &selection).map_err(Coded::nothing)?;
-    let [target] = chosen.as_slice() else {
-        return Err(Coded::usage(format!("`{}` means several targets; name one", args.artifact)));
+/// `+2h`, `-30d`, `90`: seconds.
+fn offset(text: &str) -> Result<i64, String> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 's')) => (text.get(..at), 1),
+        Some((at, 'm')) => (text.get(..at), 60),
+        Some((at, 'h')) => (text.get(..at), 3600),
+        Some((at, 'd')) => (text.get(..at), 86_400),
+        _ => (Some(text), 1),
     };
-    let dir = context.repo.out_dir(&target.id);
-    let Some(manifest) = manifest::read(&dir) else {
-        let id = &target.id;
-        let message =
-            format!("{id} has no artifact in {}\n  hint: cargo xtask build {id}", dir.display());
-        return Err(Coded::nothing(message));
-    };
-    Ok(Artifact {
-        file: dir.join(&manifest.artifact.file),
-        arch: target.arch,
-        logs: dir.join(format!("deploy-test-{firmware}")),
-        run: format!("deploy-test-{}-{firmware}", target.id),
-    })
-}
-
-/// What the manifest beside a file says about it.
-fn arch_beside(file: &Path) -> Option<Arch> {
-    let manifest = manifest::read(file.parent()?)?;
-    let own = file.file_name().is_some_and(|name| name == manifest.artifact.file.as_str());
-    let arch = |arch: &Arch| manifest.target.ends_with(&format!("-{}", arch.name()));
-    if own { Arch::ALL.into_iter().find(arch) } else { None }
-}
-
-fn ephemeral(args: &Args, media: &Path, arch: Arch) -> Result<PathBuf> {
-    if let Some(file) = &args.ephemeral {
-        return match file.is_file() {
-            true => Ok(file.clone()),
-            false => Err(Coded::usage(format!("--ephemeral {}: no such file", file.display()))),
-        };
-    }
-    bootstrapped(media, arch).ok_or_else(|| {
-        Coded::host(format!(
-            "no base disk for the ephemeral system in {}\n  \
-             hint: cargo xtask media bootstrap debian-13-mirror-{arch}, or --ephemeral FILE",
-            media.display()
-        ))
-    })
-}
-
-/// The newest Debian base disk of an architecture.
-fn bootstrapped(media: &Path, arch: Arch) -> Option<PathBuf> {
-    let fits = |path: &Path| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let name = name.unwrap_or_default();
-        name.starts_with("debian-") && name.contains(arch.name()) && name.ends_with(".qcow2")
-    };
-    // The cache has locks and parts of downloads by the names of the disks.
-    let cache = media.join("cache");
-    let files = walkdir::WalkDir::new(media).max_depth(3).into_iter();
-    let files = files.filter_entry(|e| e.path() != cache).flatten();
-    let disks = files.filter(|e| e.file_type().is_file() && fits(e.path()));
-    let newest = disks.max_by_key(|e| e.metadata().ok().and_then(|meta| meta.modified().ok()));
-    newest.map(walkdir::DirEntry::into_path)
+    let number = number.and_then(|number| number.parse::<i64>().ok());
+    let seconds = number.and_then(|number| number.checked_mul(unit));
+    // QEMU's clock has four digits for the year.
+    let limit = 100 * 366 * 86_400;
+    let wanted = seconds.filter(|seconds| (-limit..=limit).contains(seconds));
+    wanted.ok_or_else(|| "a number with s, m, h or d is needed, such as +2h or -30d".into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_newest_base_disk_of_the_architecture_is_taken() {
-        let dir = tempfile::tempdir().unwrap();
-        let media = dir.path();
-        std::fs::create_dir(media.join("bootstrap")).unwrap();
-        let old = media.join("bootstrap/debian-12-amd64.qcow2");
-        let new = media.join("bootstrap/debian-13-amd64.qcow2");
-        for (path, age) in [(&old, 100), (&new, 10)] {
-            let file = std::fs::File::create(path).unwrap();
-            file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).unwrap();
-        }
-        std::fs::write(media.join("bootstrap/debian-13-arm64.qcow2.part"), "").unwrap();
-        std::fs::write(media.join("ubuntu-24-amd64.qcow2"), "").unwrap();
-        std::fs::create_dir_all(media.join("cache/locks")).unwrap();
-        std::fs::write(media.join("cache/locks/debian-13-amd64.qcow2"), "").unwrap();
-        assert_eq!(bootstrapped(media, Arch::Amd64), Some(new));
-        assert_eq!(bootstrapped(media, Arch::Arm64), None);
-    }
 
     #[test]
     fn arguments_parse_and_bad_ones_do_not() {
@@ -321,9 +293,32 @@ mod tests {
         let args = parse(&["debian", "--firmware", "bios", "--disk", "nvme"])
             .unwrap_or_else(|e| panic!("{e}"))
             .args;
-        assert_eq!((args.firmware, args.disk, args.disk_size), (Firmware::Bios, DiskBus::Nvme, 8));
+        assert_eq!(
+            (args.firmware, args.disk, args.disk_size),
+            (Some(Firmware::Bios), DiskBus::Nvme, 8)
+        );
+        let default = parse(&["debian"]).unwrap_or_else(|e| panic!("{e}")).args;
+        assert_eq!(format!("{default:?}"), format!("{:?}", Args::of_target("debian")));
         for bad in [&["x", "--disk-size", "1"][..], &["x", "--firmware", "efi"], &[]] {
             assert!(parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn clocks() {
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("+2h", Some(7200)),
+            ("-30d", Some(-2_592_000)),
+            ("90", Some(90)),
+            ("5m", Some(300)),
+        ] {
+            assert_eq!(offset(text).ok(), seconds, "{text}");
+        }
+        for bad in
+            ["", "h", "2w", "1.5h", "9999999d", "99999999999999999999", "9223372036854775807d"]
+        {
+            assert!(offset(bad).is_err(), "{bad}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use disk_image::artifact::{self, Artifact, Package};
+use disk_image::artifact::{self, Artifact, Package, Packages};
 use disk_image::pack::Manifest;
 use disk_image::policy::Kind;
 use serde::Serialize;
@@ -164,7 +164,7 @@ impl Seen {
             entries: self.artifact.index.len(),
             os: &self.manifest.os_release.0,
             kernels: self.manifest.kernels.iter().map(|k| k.version.as_str()).collect(),
-            packages: self.manifest.packages.as_deref().map(versions),
+            packages: self.manifest.packages.list().map(versions),
             contract: &self.verdict,
         }
     }
@@ -192,7 +192,7 @@ impl Seen {
         text.push_str(&format!("kernel {kernels}, {}\n", self.packages()));
         text.push_str(&self.largest());
         if full {
-            let list = self.manifest.packages.as_deref().map(versions).unwrap_or_default();
+            let list = self.manifest.packages.list().map(versions).unwrap_or_default();
             list.iter().for_each(|(name, version)| text.push_str(&format!("  {name} {version}\n")));
         }
         text.push('\n');
@@ -205,8 +205,10 @@ impl Seen {
 
     fn packages(&self) -> String {
         match &self.manifest.packages {
-            Some(list) => format!("{} packages", versions(list).len()),
-            None => "packages are not listed (no dpkg database)".into(),
+            Packages::Unknown(reason) => format!("packages are not listed ({reason})"),
+            Packages::Dpkg(list) | Packages::Rpm(list) => {
+                format!("{} packages", versions(list).len())
+            }
         }
     }
 

@@ -6,7 +6,7 @@ mod prune;
 
 use anyhow::Result;
 
-use super::upload::{Job, one_resource, prepare, send_all};
+use super::upload::{AfterFailedTest, Job, one_resource, prepare, send_all};
 use super::{Context, print, selected};
 use crate::arch::Arch;
 use crate::catalog::Target;
@@ -41,7 +41,7 @@ enum Action {
     #[command(
         after_help = "Example: cargo xtask remote delete custom/debian-12 --architecture amd64"
     )]
-    Delete(NameArgs),
+    Delete(ShowArgs),
     /// Delete images by name and age
     #[command(
         after_help = "Examples:\n  cargo xtask remote prune 'custom/*-candidate' --older-than 14\n  cargo xtask remote prune 'custom/*-candidate' --older-than 14 --yes"
@@ -137,8 +137,12 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
             listing::show(&resource, args.format)
         }
         Action::Delete(args) => {
-            let connection = Connection::open(&args.server)?;
-            let resource = one_resource(&connection, &args.name, args.architecture.as_deref())?;
+            let connection = Connection::open(&args.name.server)?;
+            let wanted = args.name.architecture.as_deref();
+            let resource = one_resource(&connection, &args.name.name, wanted)?;
+            if args.format == Format::Json {
+                return prune::as_json(&connection, &[resource], true);
+            }
             delete(&connection, &resource)?;
             Ok(Exit::Ok)
         }
@@ -178,7 +182,12 @@ fn one_target<'c>(
 /// The artifact of a target as a job.
 fn job<'c>(target: &'c Target, which: Which, context: &Context) -> Result<Vec<Job<'c>>> {
     let found = artifact::of_target(&context.repo, target, which)?;
-    prepare(vec![found], &OfferFlags::default(), context)
+    let failed = match which {
+        Which::Last => AfterFailedTest::Refuse,
+        // Whoever goes back knows that image from the machines it was on.
+        Which::Previous => AfterFailedTest::Warn,
+    };
+    prepare(vec![found], &OfferFlags::default(), context, failed)
 }
 
 /// The candidate goes before its bytes come under the real name: MAAS 3.8 keeps

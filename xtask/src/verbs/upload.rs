@@ -17,6 +17,7 @@ use crate::maas::credentials::{self, ServerFlags, Surroundings};
 use crate::maas::offer::{self, Offer, problems_there, shown_name};
 use crate::maas::progress::Meter;
 use crate::maas::resource::{Resource, Set};
+use crate::maas::tested;
 use crate::maas::upload::{Event, Outcome, Upload};
 use crate::media::Progress;
 use crate::signal::CancelToken;
@@ -45,6 +46,9 @@ pub struct Args {
     /// Delete the image of that name first: frees its space, and until the upload ends MAAS has none
     #[arg(long)]
     replace: bool,
+    /// Upload it although its last deploy test failed
+    #[arg(long)]
+    force: bool,
     /// Print the command of the `maas` CLI instead; nothing is sent
     #[arg(long)]
     print_command: bool,
@@ -71,7 +75,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if args.print_command {
         return print_commands(&found, args);
     }
-    let jobs = prepare(found, &args.offer, context)?;
+    let failed = if args.force { AfterFailedTest::Warn } else { AfterFailedTest::Refuse };
+    let jobs = prepare(found, &args.offer, context, failed)?;
     let connection = Connection::open(&args.server)?;
     send_all(&connection, &jobs, args.replace)
 }
@@ -99,10 +104,19 @@ fn print_commands(found: &[Found<'_>], args: &Args) -> Result<Exit> {
     let profile = args.server.profile.clone().or_else(|| server.and_then(|s| s.profile));
     for one in found {
         let offer = artifact::offer(one, &args.offer, &|_| {})?;
-        refuse(&offer, &offer.problems())?;
+        refuse(listed(&offer, &offer.problems()))?;
         print(&format!("{}\n", offer::command(&offer, profile.as_deref())))?;
     }
     Ok(Exit::Ok)
+}
+
+/// What to do with an artifact whose last deploy test failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterFailedTest {
+    /// It stays here.
+    Refuse,
+    /// The user wants it.
+    Warn,
 }
 
 /// Hashes every file and judges every offer by itself.
@@ -110,8 +124,10 @@ pub(super) fn prepare<'c>(
     found: Vec<Found<'c>>,
     flags: &OfferFlags,
     context: &Context,
+    failed: AfterFailedTest,
 ) -> Result<Vec<Job<'c>>> {
     let mut jobs = vec![];
+    let mut problems = String::new();
     for one in found {
         let lock = one.target.map(|t| Lock::take(&context.repo.out, &t.id)).transpose()?;
         let meter = Mutex::new(Meter::default());
@@ -125,10 +141,32 @@ pub(super) fn prepare<'c>(
             meter.clear();
         }
         let offer = offer?;
-        refuse(&offer, &offer.problems())?;
+        problems += &listed(&offer, &offer.problems());
+        check_test(&offer, &context.repo.out, failed)?;
         jobs.push(Job { offer, target: one.target, _lock: lock });
     }
+    refuse(problems)?;
     Ok(jobs)
+}
+
+/// An image that did not deploy here will not deploy there.
+fn check_test(offer: &Offer, out: &Path, failed: AfterFailedTest) -> Result<()> {
+    let Some(test) = tested::last(out, &offer.sha256).filter(|test| !test.passed) else {
+        return Ok(());
+    };
+    let (file, date, why) = (offer.path.display(), &test.date, test.why());
+    if failed == AfterFailedTest::Warn {
+        eprintln!("warning: {file} failed its deploy test of {date} ({why})");
+        return Ok(());
+    }
+    Err(Coded {
+        exit: Exit::Failed,
+        message: format!(
+            "{file} failed its last deploy test, on {date}\n  {why}\n  hint: mend and build it, or \
+             run `cargo xtask deploy-test` again; `cargo xtask upload --force` sends it as it is"
+        ),
+    }
+    .into())
 }
 
 /// A server that takes images, for `build --upload`: better to know before the build.
@@ -146,16 +184,23 @@ pub(super) fn built<'c>(
 ) -> Result<Exit> {
     let found: Result<Vec<Found<'_>>> =
         targets.map(|t| artifact::of_target(&context.repo, t, Which::Last)).collect();
-    let jobs = prepare(found?, &OfferFlags::default(), context)?;
+    let jobs = prepare(found?, &OfferFlags::default(), context, AfterFailedTest::Refuse)?;
     send_all(connection, &jobs, false)
 }
 
-fn refuse(offer: &Offer, problems: &[String]) -> Result<()> {
+/// The problems of one offer as lines, or nothing.
+fn listed(offer: &Offer, problems: &[String]) -> String {
     if problems.is_empty() {
-        return Ok(());
+        return String::new();
     }
-    let list: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
-    Err(Coded::usage(format!("{} cannot be uploaded so:{}", offer.path.display(), list.concat())))
+    let list: Vec<String> = problems.iter().map(|p| format!("  {p}\n")).collect();
+    format!("{} cannot be uploaded so:\n{}", offer.path.display(), list.concat())
+}
+
+/// All problems of all offers in one go.
+fn refuse(problems: String) -> Result<()> {
+    let text = problems.trim_end();
+    if text.is_empty() { Ok(()) } else { Err(Coded::usage(text)) }
 }
 
 /// Uploads one after the other over one connection. Everything that can be known
@@ -163,9 +208,10 @@ fn refuse(offer: &Offer, problems: &[String]) -> Result<()> {
 pub(super) fn send_all(connection: &Connection, jobs: &[Job<'_>], replace: bool) -> Result<Exit> {
     connection.require_admin()?;
     let synced = connection.api.resources("synced")?;
-    for job in jobs {
-        refuse(&job.offer, &problems_there(&job.offer, &connection.version, &synced))?;
-    }
+    let there = |job: &Job<'_>| {
+        listed(&job.offer, &problems_there(&job.offer, &connection.version, &synced))
+    };
+    refuse(jobs.iter().map(there).collect())?;
     let mut exit = Exit::Ok;
     for job in jobs {
         if let Err(error) = send(connection, job, replace) {

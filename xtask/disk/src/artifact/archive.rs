@@ -27,7 +27,7 @@ pub struct Options<'a> {
 }
 
 /// A file that MAAS could be given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Artifact {
     /// What it is by its content, not its name.
     pub kind: Kind,
@@ -64,7 +64,10 @@ pub fn read(path: &Path, options: Options<'_>) -> Result<Artifact> {
 }
 
 /// The same for any stream.
-pub(crate) fn read_stream(input: impl Read, options: Options<'_>) -> Result<Artifact> {
+///
+/// # Errors
+/// As [`read`].
+pub fn read_stream(input: impl Read, options: Options<'_>) -> Result<Artifact> {
     let meter = Meter { input, hash: Sha256::new(), bytes: 0, cancel: options.cancel };
     let mut input = BufReader::with_capacity(256 << 10, meter);
     let magic = input.fill_buf().map_err(|error| Error::from_io("artifact", error))?;
@@ -93,6 +96,14 @@ pub(crate) fn read_stream(input: impl Read, options: Options<'_>) -> Result<Arti
         unpacked,
         warnings: scan.warnings,
     })
+}
+
+/// What is in a tar archive, and its oddities.
+pub(crate) fn scan_tar(input: impl BufRead) -> Result<(Index, Vec<String>)> {
+    let options = Options::default();
+    let mut scan = Scan { index: Index::default(), warnings: Vec::new(), options };
+    scan.run(input)?;
+    Ok((scan.index, scan.warnings))
 }
 
 /// Counts and hashes what passes.
@@ -166,7 +177,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn run(&mut self, input: impl Read) -> Result<()> {
+    fn run(&mut self, input: impl BufRead) -> Result<()> {
         let mut tar = TarReader::new(input);
         while let Some(member) = tar.next()? {
             let Some(path) = self.path(&member) else { continue };
@@ -181,7 +192,7 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn member<R: Read>(
+    fn member<R: BufRead>(
         &mut self,
         tar: &mut TarReader<R>,
         member: Member,

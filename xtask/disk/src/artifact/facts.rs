@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::index::Index;
 use crate::policy::Family;
+use crate::rpmdb::{self, RpmPackage};
 
 /// The variables of an os-release file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,17 +53,23 @@ fn unquote(value: &str) -> String {
     }
 }
 
-/// One package of dpkg's database.
+/// One package of dpkg's or rpm's database.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Package {
     /// Name without architecture.
     pub name: String,
     /// `amd64`, `all`, ...
     pub arch: String,
-    /// Version as dpkg writes it.
+    /// Version as dpkg writes it; of rpm `EPOCH:VERSION-RELEASE`, the epoch
+    /// only if there is one.
     pub version: String,
-    /// The three words of the status field: `install ok installed`.
+    /// The three words of the status field: `install ok installed`, which is
+    /// what all of rpm's are.
     pub status: String,
+    /// Licence as the packager wrote it; dpkg has none.
+    pub license: String,
+    /// Who made it: dpkg's maintainer, rpm's vendor.
+    pub supplier: String,
 }
 
 impl Package {
@@ -94,7 +101,65 @@ fn package(stanza: &str) -> Option<Package> {
         arch: field("Architecture").unwrap_or_default().to_string(),
         version: field("Version").unwrap_or_default().to_string(),
         status: field("Status").unwrap_or_default().to_string(),
+        license: String::new(),
+        supplier: field("Maintainer").unwrap_or_default().to_string(),
     })
+}
+
+impl From<RpmPackage> for Package {
+    fn from(package: RpmPackage) -> Self {
+        Self {
+            name: package.name,
+            arch: package.arch,
+            version: package.evr,
+            status: "install ok installed".into(),
+            license: package.license,
+            supplier: package.vendor,
+        }
+    }
+}
+
+/// The packages of an image and whose database lists them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packages {
+    /// Debian's.
+    Dpkg(Vec<Package>),
+    /// Red Hat's and SUSE's.
+    Rpm(Vec<Package>),
+    /// There is none that can be read, and why.
+    Unknown(String),
+}
+
+impl Packages {
+    /// Reads the databases of an image.
+    pub fn of(index: &Index) -> Self {
+        if let Some(status) = index.text("/var/lib/dpkg/status") {
+            return Self::Dpkg(dpkg_packages(&status));
+        }
+        let found = |places: &[&'static str]| {
+            places.iter().find_map(|place| index.content(place).map(|bytes| (*place, bytes)))
+        };
+        let Some((place, bytes)) = found(&rpmdb::SQLITE).or_else(|| found(&rpmdb::NDB)) else {
+            let reason = match found(&rpmdb::BERKELEY) {
+                Some((place, _)) => format!("{place} is a BerkeleyDB, which is not read"),
+                None => "neither a dpkg nor an rpm database".into(),
+            };
+            return Self::Unknown(reason);
+        };
+        let wal = index.content(&format!("{place}-wal")).unwrap_or_default();
+        match rpmdb::read(bytes, wal) {
+            Ok(list) => Self::Rpm(list.into_iter().map(Package::from).collect()),
+            Err(error) => Self::Unknown(format!("{place}: {error}")),
+        }
+    }
+
+    /// The list, if there is one.
+    pub fn list(&self) -> Option<&[Package]> {
+        match self {
+            Self::Dpkg(list) | Self::Rpm(list) => Some(list),
+            Self::Unknown(_) => None,
+        }
+    }
 }
 
 /// A kernel in `/boot` and what belongs to it.

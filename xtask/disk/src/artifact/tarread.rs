@@ -6,7 +6,7 @@
 mod header;
 mod pax;
 
-use std::io::Read;
+use std::io::BufRead;
 
 use header::{BLOCK, Raw};
 use pax::Pax;
@@ -51,7 +51,7 @@ pub(crate) struct TarReader<R> {
     members: u64,
 }
 
-impl<R: Read> TarReader<R> {
+impl<R: BufRead> TarReader<R> {
     pub(crate) fn new(input: R) -> Self {
         let global = Pax::default();
         Self { input, global, pending: 0, padding: 0, runs: None, members: 0 }
@@ -280,11 +280,14 @@ impl<R: Read> TarReader<R> {
     }
 
     fn skip(&mut self, mut count: u64) -> Result<()> {
-        let mut buffer = [0; 8 << 10];
         while count > 0 {
-            let want = usize::try_from(count).unwrap_or(buffer.len()).min(buffer.len());
-            self.fill(&mut buffer[..want])?;
-            count -= u64::try_from(want).unwrap_or(count);
+            let ready = self.input.fill_buf().map_err(unreadable)?.len();
+            if ready == 0 {
+                return Err(unreadable(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            let len = usize::try_from(count).unwrap_or(ready).min(ready);
+            self.input.consume(len);
+            count -= u64::try_from(len).unwrap_or(count);
         }
         Ok(())
     }

@@ -162,9 +162,15 @@ pub struct Foreign {
 }
 
 /// Says whether the image at `path` is in a format that `qemu-img` reads and
-/// this crate does not. Formats that name further files are none of these.
+/// this crate does not. Formats and images that name further files are none of
+/// these: whoever made the image could name files of this host.
 pub fn foreign(path: &Path) -> Result<Option<Foreign>> {
-    let found = foreign_magic(&Raw::open(path)?)?;
+    let file = Raw::open(path)?;
+    if qcow2::has_subclusters_alone(&file)? {
+        let what = "a qcow2 image with subclusters (extended_l2)";
+        return Ok(Some(Foreign { what, format: "qcow2" }));
+    }
+    let found = foreign_magic(&file)?;
     Ok(found.and_then(|(what, format)| format.map(|format| Foreign { what, format })))
 }
 

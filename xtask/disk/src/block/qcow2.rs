@@ -7,8 +7,8 @@ mod table;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(super) use self::header::MAGIC;
 use self::header::{Backing, Compression, Header};
+pub(super) use self::header::{MAGIC, has_subclusters_alone};
 use self::table::{Cluster, Tables};
 use super::{BlockRead, Extent, ExtentKind, Raw, check_range};
 use crate::bytes::{clip, wide};

@@ -9,7 +9,7 @@ use super::inode::Inode;
 use super::volume::Volume;
 use super::xattr;
 use crate::bytes::{le16, le32, slice, u8_at};
-use crate::crc::crc32c;
+use crate::crc::{agree, crc32c};
 use crate::fs::{DirEntry, refuse_duplicates};
 use crate::{Error, Result};
 
@@ -111,7 +111,7 @@ fn check(inode: &Inode, block: &[u8], logical: u64) -> Result<()> {
         Some(at) => index_is_intact(seed, block, at),
         None => {
             let at = block.len().saturating_sub(TAIL);
-            crc32c(seed, slice(block, 0, at)) == le32(block, at + 8)
+            agree(crc32c(seed, slice(block, 0, at)), le32(block, at + 8))
         }
     };
     if intact {
@@ -139,5 +139,5 @@ fn index_is_intact(seed: u32, block: &[u8], at: usize) -> bool {
     }
     let crc = crc32c(seed, slice(block, 0, at + count * ENTRY));
     let crc = crc32c(crc32c(crc, slice(block, tail, 4)), &[0; 4]);
-    crc == le32(block, tail + 4)
+    agree(crc, le32(block, tail + 4))
 }

@@ -5,7 +5,7 @@
 use super::superblock::Checksums;
 use super::volume::Volume;
 use crate::bytes::{join32, le16, le32, slice};
-use crate::crc::crc32c;
+use crate::crc::{agree, crc32c};
 use crate::fs::{FileKind, Metadata, NodeId, Timestamp};
 use crate::{Error, Result};
 
@@ -172,8 +172,8 @@ fn is_intact(seed: u32, raw: &[u8], extra_len: usize) -> bool {
         let after = if has_high { crc32c(crc, &[0, 0]) } else { crc };
         crc = crc32c(after, rest.get(if has_high { 2 } else { 0 }..).unwrap_or_default());
     }
-    let low_matches = crc & 0xffff == u32::from(le16(raw, LOW));
-    low_matches && (!has_high || crc >> 16 == u32::from(le16(raw, HIGH)))
+    let low_matches = agree(crc & 0xffff, u32::from(le16(raw, LOW)));
+    low_matches && (!has_high || agree(crc >> 16, u32::from(le16(raw, HIGH))))
 }
 
 fn metadata(volume: &Volume, number: NodeId, raw: &[u8], extra_len: usize) -> Result<Metadata> {

@@ -20,7 +20,7 @@ use super::mapping;
 use super::volume::Volume;
 use crate::block::BlockRead;
 use crate::bytes::{be32, slice, u8_at};
-use crate::crc::crc32c;
+use crate::crc::{agree, crc32c};
 use crate::runs::Run;
 use crate::{Error, Result};
 
@@ -144,7 +144,7 @@ fn header_checksums(block: &[u8], compat: u32, incompat: u32) -> Result<Checksum
     }
     let crc = crc32c(u32::MAX, slice(block, 0, CHECKSUM));
     let crc = crc32c(crc32c(crc, &[0; 4]), slice(block, CHECKSUM + 4, 1024 - CHECKSUM - 4));
-    if crc != be32(block, CHECKSUM) {
+    if !agree(crc, be32(block, CHECKSUM)) {
         return Err(Error::damaged(PLACE, "the checksum of its superblock does not match"));
     }
     let seed = crc32c(u32::MAX, slice(block, 0x30, 16));

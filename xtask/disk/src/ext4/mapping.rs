@@ -3,7 +3,7 @@
 use super::inode::{Inode, place};
 use super::volume::Volume;
 use crate::bytes::{join32, le16, le32, slice, wide};
-use crate::crc::crc32c;
+use crate::crc::{agree, crc32c};
 use crate::runs::Run;
 use crate::{Error, Result};
 
@@ -109,7 +109,7 @@ impl Walk<'_> {
     fn node_is_intact(&self, node: &[u8]) -> bool {
         let Some(seed) = self.inode.seed else { return true };
         let end = Header::LEN * (usize::from(le16(node, 4)) + 1);
-        end + 4 <= node.len() && crc32c(seed, slice(node, 0, end)) == le32(node, end)
+        end + 4 <= node.len() && agree(crc32c(seed, slice(node, 0, end)), le32(node, end))
     }
 
     fn extent(&mut self, entry: &[u8]) -> Result<()> {

@@ -4,7 +4,7 @@
 //! ext4 (Documentation/filesystems/ext4/super.rst).
 
 use crate::bytes::{join32, le16, le32, slice, u8_at, uuid_text};
-use crate::crc::crc32c;
+use crate::crc::{agree, crc32c};
 use crate::{Error, ErrorKind, Result};
 
 /// Offset of the superblock from the start of the partition, bytes.
@@ -184,7 +184,7 @@ impl Superblock {
 
     fn check_checksum(&self, raw: &[u8]) -> Result<()> {
         let Checksums::Crc32c { .. } = self.checksums else { return Ok(()) };
-        if crc32c(u32::MAX, slice(raw, 0, 0x3fc)) == le32(raw, 0x3fc) {
+        if agree(crc32c(u32::MAX, slice(raw, 0, 0x3fc)), le32(raw, 0x3fc)) {
             return Ok(());
         }
         Err(Error::damaged(PLACE, "its checksum does not match")

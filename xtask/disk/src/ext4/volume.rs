@@ -6,7 +6,7 @@ use super::journal;
 use super::superblock::{self, Checksums, Superblock};
 use crate::block::BlockRead;
 use crate::bytes::{clip, join32, le16, le32, slice, wide};
-use crate::crc::{crc16, crc32c};
+use crate::crc::{agree, crc16, crc32c};
 use crate::metadata::Metadata;
 use crate::{Error, Result};
 
@@ -158,12 +158,12 @@ impl Volume {
             Checksums::None => true,
             Checksums::GroupCrc16 => {
                 let crc = crc16(crc16(u16::MAX, &self.sb.uuid), &number);
-                crc16(crc16(crc, head), tail) == stored
+                agree(crc16(crc16(crc, head), tail), stored)
             }
             Checksums::Crc32c { seed } => {
                 let crc = crc32c(crc32c(seed, &number), head);
                 let [a, b, ..] = crc32c(crc32c(crc, &[0, 0]), tail).to_le_bytes();
-                u16::from_le_bytes([a, b]) == stored
+                agree(u16::from_le_bytes([a, b]), stored)
             }
         }
     }

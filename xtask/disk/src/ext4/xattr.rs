@@ -8,7 +8,7 @@ use super::inode::{Inode, place};
 use super::superblock::Checksums;
 use super::volume::Volume;
 use crate::bytes::{clip, le16, le32, slice, u8_at, wide};
-use crate::crc::crc32c;
+use crate::crc::{agree, crc32c};
 use crate::fs::Xattr;
 use crate::{Error, Result};
 
@@ -84,7 +84,7 @@ fn attribute_block(volume: &Volume, inode: &Inode) -> Result<Vec<u8>> {
     if let Checksums::Crc32c { seed } = volume.sb.checksums {
         let crc = crc32c(seed, &number.to_le_bytes());
         let crc = crc32c(crc32c(crc, slice(&block, 0, 16)), &[0; 4]);
-        if crc32c(crc, block.get(20..).unwrap_or_default()) != le32(&block, 16) {
+        if !agree(crc32c(crc, block.get(20..).unwrap_or_default()), le32(&block, 16)) {
             return Err(Error::damaged(at(), "its checksum does not match"));
         }
     }
@@ -183,7 +183,7 @@ fn remote_value(volume: &Volume, owner: &Inode, entry: &Entry<'_>, node: u32) ->
         && wide(value.len()) == expected;
     if let Checksums::Crc32c { seed } = volume.sb.checksums
         && !is_lustre
-        && crc32c(seed, &value) != holder.attribute_value_crc()
+        && !agree(crc32c(seed, &value), holder.attribute_value_crc())
     {
         let reason = format!("the checksum of the attribute value in inode {node} does not match");
         return Err(owner.damaged(reason));

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use flate2::{Compress, Compression, Crc, FlushCompress, Status};
-use libdeflater::{CompressionLvl, Compressor};
+use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
 
 use super::{BLOCK, Format, Level, Options};
+use crate::bytes::wide;
 
 /// Deflate can refer back this far, so this much of the block before primes
 /// the next one when both are in one member.
@@ -20,14 +22,19 @@ pub(super) struct Piece {
 
 /// Compresses blocks; one per thread.
 pub(super) enum Codec {
-    Members(Compressor),
+    /// With what reads each member back.
+    Members(Compressor, Decompressor, Scratch),
     Single(Compression),
 }
 
 impl Codec {
     pub(super) fn new(options: &Options) -> io::Result<Self> {
         Ok(match options.format {
-            Format::Members => Self::Members(Compressor::new(libdeflate_level(options.level)?)),
+            Format::Members => Self::Members(
+                Compressor::new(libdeflate_level(options.level)?),
+                Decompressor::new(),
+                Scratch::default(),
+            ),
             Format::Single => Self::Single(Compression::new(zlib_level(options.level))),
         })
     }
@@ -36,7 +43,7 @@ impl Codec {
     /// empty if members are independent).
     pub(super) fn compress(&mut self, before: &[u8], block: &[u8]) -> io::Result<Piece> {
         match self {
-            Self::Members(compressor) => member(compressor, block),
+            Self::Members(compressor, check, scratch) => member(compressor, check, scratch, block),
             Self::Single(level) => fragment(*level, before, block),
         }
     }
@@ -60,13 +67,39 @@ fn zlib_level(level: Level) -> u32 {
     }
 }
 
-/// A whole gzip member. libdeflate writes no name and a zero time.
-fn member(compressor: &mut Compressor, block: &[u8]) -> io::Result<Piece> {
-    let mut out = vec![0; compressor.gzip_compress_bound(block.len())];
+/// Memory that every block needs anew.
+#[derive(Default)]
+pub(super) struct Scratch {
+    compressed: Vec<u8>,
+    restored: Vec<u8>,
+}
+
+/// A whole gzip member. libdeflate writes no name and a zero time. Unpacked
+/// again at once, while it is in the cache: what is wrong in memory or in the
+/// compressor is found here and not on a machine that is being deployed.
+fn member(
+    compressor: &mut Compressor,
+    check: &mut Decompressor,
+    scratch: &mut Scratch,
+    block: &[u8],
+) -> io::Result<Piece> {
+    let Scratch { compressed, restored } = scratch;
+    let bound = compressor.gzip_compress_bound(block.len());
+    if compressed.len() < bound {
+        compressed.resize(bound, 0);
+    }
     let len = compressor
-        .gzip_compress(block, &mut out)
+        .gzip_compress(block, compressed)
         .map_err(|error| io::Error::other(format!("libdeflate: {error}")))?;
-    Ok(Piece { bytes: out[..len].into(), crc: Crc::new() })
+    let bytes = &compressed[..len];
+    if restored.len() < block.len() {
+        restored.resize(block.len(), 0);
+    }
+    let restored = &mut restored[..block.len()];
+    if check.gzip_decompress(bytes, restored).ok() != Some(block.len()) || restored != block {
+        return Err(unlike());
+    }
+    Ok(Piece { bytes: bytes.into(), crc: Crc::new() })
 }
 
 /// Raw deflate blocks that end on a byte boundary and do not end the stream.
@@ -92,9 +125,50 @@ fn fragment(level: Compression, before: &[u8], block: &[u8]) -> io::Result<Piece
             _ => out.reserve(BLOCK / 8),
         }
     }
+    check_fragment(before, block, &out)?;
     let mut crc = Crc::new();
     crc.update(block);
     Ok(Piece { bytes: out.into(), crc })
+}
+
+fn check_fragment(before: &[u8], block: &[u8], bytes: &[u8]) -> io::Result<()> {
+    let mut inflate = Decompress::new(false);
+    if !before.is_empty() {
+        inflate.set_dictionary(before).map_err(io::Error::other)?;
+    }
+    // One byte more than fits: it must stay unused.
+    let mut restored = vec![0; block.len() + 1];
+    inflate.decompress(bytes, &mut restored, FlushDecompress::Sync).map_err(io::Error::other)?;
+    let whole = usize::try_from(inflate.total_out()).ok() == Some(block.len());
+    if whole && restored.starts_with(block) { Ok(()) } else { Err(unlike()) }
+}
+
+fn unlike() -> io::Error {
+    io::Error::other(
+        "a compressed block does not unpack to what it was made of: the memory of this machine \
+         may be defective",
+    )
+}
+
+/// See [`super::bare`]. Always members, each thread with its own memory.
+pub(super) fn bare(bytes: &[u8], options: &Options) -> io::Result<u64> {
+    let level = libdeflate_level(options.level)?;
+    let (next, total) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let work = || {
+        let mut compressor = Compressor::new(level);
+        let mut out = vec![0; compressor.gzip_compress_bound(BLOCK)];
+        while let Some(block) = bytes.chunks(BLOCK).nth(next.fetch_add(1, Relaxed)) {
+            let len = compressor.gzip_compress(block, &mut out).map_err(io::Error::other)?;
+            total.fetch_add(wide(len), Relaxed);
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.workers()).map(|_| scope.spawn(work)).collect();
+        let died = |_| Err(io::Error::other("a thread died"));
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(died))
+    })?;
+    Ok(total.into_inner())
 }
 
 /// Header of a single member: deflate, no name, no time, unknown system.

@@ -25,9 +25,12 @@ pub struct Summary {
 
 type Reply = Receiver<io::Result<Piece>>;
 
+/// A block of input, which may be looked at in passing.
+pub(crate) type Block = Arc<Vec<u8>>;
+
 struct Job {
     before: Vec<u8>,
-    block: Vec<u8>,
+    block: Block,
     reply: SyncSender<io::Result<Piece>>,
 }
 
@@ -48,6 +51,8 @@ pub struct GzipWriter<W> {
     before: Vec<u8>,
     input_bytes: u64,
     zeros: Option<Arc<Piece>>,
+    pool: Pool,
+    tap: Option<SyncSender<Block>>,
     queue: Option<Queue>,
     writer: Option<JoinHandle<io::Result<(W, Summary)>>>,
     workers: Vec<JoinHandle<()>>,
@@ -65,17 +70,14 @@ impl<W: Write + Send + 'static> GzipWriter<W> {
     /// # Errors
     /// The system has no thread left.
     pub fn new(out: W, options: Options) -> io::Result<Self> {
-        let threads = match options.threads {
-            0 => thread::available_parallelism().map_or(1, usize::from),
-            some => some,
-        };
+        let threads = options.workers();
         // Two blocks per worker keep it busy while the writer waits for an
         // earlier block; this bound is what keeps memory constant.
         let (order, next) = mpsc::sync_channel(2 * threads);
         let (jobs, work) = mpsc::channel();
-        let work = Arc::new(Mutex::new(work));
+        let (work, pool) = (Arc::new(Mutex::new(work)), Pool::default());
         let workers = (0..threads)
-            .map(|_| spawn_worker(options, Arc::clone(&work)))
+            .map(|_| spawn_worker(options, Arc::clone(&work), pool.clone()))
             .collect::<io::Result<_>>()?;
         let writer = thread::Builder::new()
             .name("gzip-write".into())
@@ -86,10 +88,20 @@ impl<W: Write + Send + 'static> GzipWriter<W> {
             before: Vec::new(),
             input_bytes: 0,
             zeros: None,
+            pool,
+            tap: None,
             queue: Some(Queue { order, jobs }),
             writer: Some(writer),
             workers,
         })
+    }
+
+    /// Also shows every block of the input to `tap`, in order. Whoever stops
+    /// looking is not asked again. Zeros by [`GzipWriter::write_zeros`] are not
+    /// shown.
+    pub(crate) fn tapped_by(mut self, tap: SyncSender<Block>) -> Self {
+        self.tap = Some(tap);
+        self
     }
 
     /// Appends zeros. Whole blocks of them cost nothing but their output.
@@ -121,14 +133,14 @@ impl<W: Write + Send + 'static> GzipWriter<W> {
         if !self.buffer.is_empty() || self.input_bytes == 0 {
             self.submit()?;
         }
-        self.queue = None;
+        (self.queue, self.tap) = (None, None);
         let (out, mut summary) = self.join()?;
         summary.input_bytes = self.input_bytes;
         Ok((out, summary))
     }
 
     fn submit(&mut self) -> io::Result<()> {
-        let block = std::mem::take(&mut self.buffer);
+        let block = Arc::new(std::mem::take(&mut self.buffer));
         let mut before = Vec::new();
         if self.options.format == Format::Single {
             let tail = block[block.len().saturating_sub(WINDOW)..].to_vec();
@@ -137,6 +149,9 @@ impl<W: Write + Send + 'static> GzipWriter<W> {
         self.input_bytes += size(block.len());
         let (reply, result) = mpsc::sync_channel(1);
         self.send(Next::Pending(result))?;
+        if self.tap.as_ref().is_some_and(|tap| tap.send(Arc::clone(&block)).is_err()) {
+            self.tap = None;
+        }
         let sent = self.queue.as_ref().map(|q| q.jobs.send(Job { before, block, reply }));
         match sent {
             Some(Ok(())) => Ok(()),
@@ -184,7 +199,7 @@ impl<W: Write + Send + 'static> GzipWriter<W> {
 impl<W: Write + Send + 'static> Write for GzipWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.buffer.capacity() == 0 {
-            self.buffer.reserve_exact(BLOCK);
+            self.buffer = self.pool.take();
         }
         let want = bytes.len().min(BLOCK - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..want]);
@@ -202,7 +217,7 @@ impl<W: Write + Send + 'static> Write for GzipWriter<W> {
 
 impl<W> Drop for GzipWriter<W> {
     fn drop(&mut self) {
-        self.queue = None;
+        (self.queue, self.tap) = (None, None);
         for worker in self.workers.drain(..) {
             let _: thread::Result<()> = worker.join();
         }
@@ -212,7 +227,33 @@ impl<W> Drop for GzipWriter<W> {
     }
 }
 
-fn spawn_worker(options: Options, work: Arc<Mutex<Receiver<Job>>>) -> io::Result<JoinHandle<()>> {
+/// Blocks that are done, to be filled again: fresh memory costs a page fault
+/// for every 4 KiB.
+#[derive(Clone, Default)]
+struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Pool {
+    fn take(&self) -> Vec<u8> {
+        let free = self.0.lock().ok().and_then(|mut pool| pool.pop());
+        free.unwrap_or_else(|| Vec::with_capacity(BLOCK))
+    }
+
+    /// Keeps the block unless someone still looks at it.
+    fn give(&self, block: Block) {
+        if let Some(mut buffer) = Arc::into_inner(block)
+            && let Ok(mut pool) = self.0.lock()
+        {
+            buffer.clear();
+            pool.push(buffer);
+        }
+    }
+}
+
+fn spawn_worker(
+    options: Options,
+    work: Arc<Mutex<Receiver<Job>>>,
+    pool: Pool,
+) -> io::Result<JoinHandle<()>> {
     let mut codec = Codec::new(&options)?;
     thread::Builder::new().name("gzip".into()).spawn(move || {
         loop {
@@ -220,6 +261,7 @@ fn spawn_worker(options: Options, work: Arc<Mutex<Receiver<Job>>>) -> io::Result
             let Ok(Ok(job)) = job else { return };
             // The writer may have failed and gone; then nobody wants this.
             let _: Result<(), _> = job.reply.send(codec.compress(&job.before, &job.block));
+            pool.give(job.block);
         }
     })
 }

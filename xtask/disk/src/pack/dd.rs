@@ -10,9 +10,11 @@ use super::volumes::{Disk, open_disk};
 use super::walk::{Change, Item, Tree, Visitor};
 use super::watch::Watch;
 use super::{PackRequest, Packed, Totals, curtin, policy};
+use crate::artifact::{Artifact, Index};
 use crate::block::{BlockRead, ExtentKind};
 use crate::bytes::wide;
 use crate::gzip::{BLOCK, GzipWriter};
+use crate::policy::Kind;
 use crate::{Error, ErrorKind, Result};
 
 /// No disk with an operating system has less data than this.
@@ -28,7 +30,7 @@ pub(super) fn pack(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
         return Err(within(Error::new(ErrorKind::Refused, "disk", reason)));
     }
     curtin::verify(&disk).map_err(within)?;
-    let (manifest, changes) = look(request, &disk, watch).map_err(within)?;
+    let seen = look(request, &disk, watch).map_err(within)?;
     watch.expect(stored);
     let (partial, file) = Partial::create(&request.output)?;
     let write = || {
@@ -44,22 +46,37 @@ pub(super) fn pack(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
         sha256: summary.sha256,
         input_bytes: summary.input_bytes,
         totals: Totals::default(),
-        changes,
-        manifest,
+        changes: seen.changes,
+        manifest: seen.manifest,
+        artifact: Artifact {
+            kind: Kind::Ddgz,
+            bytes: summary.bytes,
+            sha256: summary.sha256,
+            unpacked: disk.device.len(),
+            index: seen.index,
+            root: seen.root,
+            warnings: Vec::new(),
+        },
     })
+}
+
+/// What is on a disk.
+struct Seen {
+    manifest: Option<Manifest>,
+    changes: Vec<Change>,
+    index: Index,
+    /// Where the root is, or why there is none that can be read.
+    root: Result<String, String>,
 }
 
 /// What the root says about itself, and what is left to clean in it. A disk
 /// without a root that we can read (Windows, ESXi, LVM) is no error.
-fn look(
-    request: &PackRequest,
-    disk: &Disk,
-    watch: &Watch<'_>,
-) -> Result<(Option<Manifest>, Vec<Change>)> {
+fn look(request: &PackRequest, disk: &Disk, watch: &Watch<'_>) -> Result<Seen> {
     let root = match Root::find(disk, &request.root, &[]) {
         Ok(root) => root,
         Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Unsupported) => {
-            return Ok((None, Vec::new()));
+            let (index, root) = (Index::default(), Err(error.to_string()));
+            return Ok(Seen { manifest: None, changes: Vec::new(), index, root });
         }
         Err(error) => return Err(error),
     };
@@ -68,7 +85,8 @@ fn look(
     let policy = policy(request, survey.manifest.os_release.family());
     let overlay = Overlay::default();
     let changes = Tree::new(root.mounts(), &overlay, &policy)?.walk(&mut Nobody)?;
-    Ok((Some(survey.manifest), changes))
+    let Survey { manifest, index, .. } = survey;
+    Ok(Seen { manifest: Some(manifest), changes, index, root: Ok(root.place) })
 }
 
 struct Nobody;

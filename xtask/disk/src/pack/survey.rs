@@ -4,18 +4,18 @@ use super::indexer::Indexer;
 use super::overlay::Overlay;
 use super::walk::{Item, Mount, Source, Tree, Visitor};
 use super::watch::Watch;
-use crate::artifact::{Index, Kernel, OsRelease, Package, dpkg_packages, kernels};
+use crate::artifact::{Index, Kernel, OsRelease, Packages, kernels};
 use crate::fs::FileKind;
 use crate::policy::Policy;
 use crate::{Error, ErrorKind, Result};
 
 /// What an image says about itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// Variables of os-release.
     pub os_release: OsRelease,
-    /// Packages, if the image has a dpkg database; rpm's cannot be read yet.
-    pub packages: Option<Vec<Package>>,
+    /// Packages, from dpkg's or rpm's database.
+    pub packages: Packages,
     /// Kernels in `/boot`.
     pub kernels: Vec<Kernel>,
 }
@@ -25,7 +25,7 @@ impl Manifest {
     pub fn of(index: &Index) -> Self {
         Self {
             os_release: OsRelease::of(index),
-            packages: index.text("/var/lib/dpkg/status").map(|text| dpkg_packages(&text)),
+            packages: Packages::of(index),
             kernels: kernels(index),
         }
     }

@@ -3,7 +3,7 @@
 use super::{Guid, Partition, PartitionKind, Scheme, Table, read_bytes};
 use crate::block::BlockRead;
 use crate::bytes::{clip, le16, le32, le64, slice};
-use crate::crc::crc32;
+use crate::crc::{agree, crc32};
 use crate::{Error, Result};
 
 /// Largest array of entries that is read, bytes. The usual one has 16 KiB.
@@ -58,7 +58,7 @@ fn at(disk: &dyn BlockRead, sector: u64, lba: u64) -> Result<Table> {
     if let Some(checksum) = header.get_mut(0x10..0x14) {
         checksum.fill(0);
     }
-    if crc32(&header) != le32(&raw, 0x10) {
+    if !agree(crc32(&header), le32(&raw, 0x10)) {
         return Err(bad("its checksum does not match".into()));
     }
     if le64(&raw, 0x18) != lba {
@@ -83,7 +83,7 @@ fn entries(
     }
     let offset = le64(header, 0x48).saturating_mul(sector);
     let array = read_bytes(disk, offset, clip(len, usize::MAX), place)?;
-    if crc32(&array) != le32(header, 0x58) {
+    if !agree(crc32(&array), le32(header, 0x58)) {
         return Err(Error::damaged(place, "the checksum of its entries does not match"));
     }
     let chunks = array.chunks(clip(size, usize::MAX));

@@ -95,9 +95,9 @@ fn block(
     found: &mut Vec<DirEntry>,
 ) -> Result<()> {
     let at = place(inode.number);
-    let bytes = volume.mapped(runs, start, volume.sb.dir_block_size, &at)?;
-    let (offset, _) = volume.locate(runs, start).unwrap_or_default();
-    STAMP.check_rest(&bytes, offset, inode.number, &at)?;
+    let block = volume.mapped(runs, start, volume.sb.dir_block_size, &at)?;
+    STAMP.check_rest(&block, inode.number, &at)?;
+    let bytes = block.bytes;
     let end = match be32(&bytes, 0) {
         DATA => bytes.len(),
         SINGLE => {

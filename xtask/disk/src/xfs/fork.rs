@@ -107,7 +107,7 @@ impl Walk<'_> {
         let start = ((high & 0x1ff) << 43) | (low >> 21);
         let len = low & 0x1f_ffff;
         self.records += 1;
-        let physical = self.volume.linear(start, len).filter(|_| len > 0);
+        let physical = self.volume.sb.linear(start, len).filter(|_| len > 0);
         let physical =
             physical.ok_or_else(|| self.bad("an extent lies outside of the file system"))?;
         let limit = i64::MAX.unsigned_abs() / self.volume.sb.block_size;
@@ -159,8 +159,9 @@ impl Walk<'_> {
         if self.nodes > wide(MAX_RUNS) {
             return Err(self.bad("its extent tree is impossibly large"));
         }
-        let (block, offset) = self.volume.block(number, &at)?;
-        TREE.check(&block, offset, self.inode.number, &at)?;
+        let block = self.volume.block(number, &at)?;
+        TREE.check(&block, self.inode.number, &at)?;
+        let block = block.bytes;
         let count = usize::from(be16(&block, 6));
         let room = (block.len() - HEADER) / 16;
         if be16(&block, 4) != level || count > room || be32(&block, 0) != TREE.magic {

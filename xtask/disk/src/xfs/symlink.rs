@@ -47,9 +47,9 @@ fn remote(volume: &Volume, inode: &Inode) -> Result<Vec<u8>> {
         // The kernel checks as much of the run as the target needs.
         let need = wide(left + HEADER).next_multiple_of(volume.sb.block_size);
         let len = need.min(run.len * volume.sb.block_size);
-        let bytes = volume.mapped(&[run], start, len, &at)?;
-        let offset = run.physical * volume.sb.block_size;
-        STAMP.check(&bytes, offset, inode.number, &at)?;
+        let block = volume.mapped(&[run], start, len, &at)?;
+        STAMP.check(&block, inode.number, &at)?;
+        let bytes = block.bytes;
         let stored = clip(u64::from(be32(&bytes, 8)), left);
         let piece = slice(&bytes, HEADER, stored);
         let in_order = u64::from(be32(&bytes, 4)) == wide(target.len());

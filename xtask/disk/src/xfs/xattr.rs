@@ -135,10 +135,9 @@ fn short_form(list: &mut List<'_>, bytes: &[u8]) -> Result<()> {
 fn block(volume: &Volume, runs: &[Run], number: u32, inode: &Inode) -> Result<Vec<u8>> {
     let at = place(inode.number);
     let size = volume.sb.block_size;
-    let bytes = volume.mapped(runs, u64::from(number) * size, size, &at)?;
-    let (offset, _) = volume.locate(runs, u64::from(number) * size).unwrap_or_default();
-    BLOCK.check_rest(&bytes, offset, inode.number, &at)?;
-    Ok(bytes)
+    let block = volume.mapped(runs, u64::from(number) * size, size, &at)?;
+    BLOCK.check_rest(&block, inode.number, &at)?;
+    Ok(block.bytes)
 }
 
 /// Goes down to the first leaf, then along the chain of leaves.
@@ -211,9 +210,9 @@ fn remote(volume: &Volume, runs: &[Run], inode: &Inode, first: u32, len: u32) ->
     let mut value = Vec::with_capacity(len);
     let mut next = u64::from(first) * size;
     while value.len() < len {
-        let bytes = volume.mapped(runs, next, size, &at)?;
-        let (offset, _) = volume.locate(runs, next).unwrap_or_default();
-        VALUE.check(&bytes, offset, inode.number, &at)?;
+        let block = volume.mapped(runs, next, size, &at)?;
+        VALUE.check(&block, inode.number, &at)?;
+        let bytes = block.bytes;
         let piece =
             slice(&bytes, VALUE_HEADER, clip(u64::from(be32(&bytes, 8)), len - value.len()));
         if u64::from(be32(&bytes, 4)) != wide(value.len()) || piece.is_empty() {

@@ -154,6 +154,9 @@ impl Tree {
 
     fn attribute(&mut self) {
         let Some(path) = self.any() else { return };
+        if self.random.below(4) == 0 {
+            return self.access(&path);
+        }
         let prefix = *self.random.pick(&["user.", "trusted.", "security."]);
         let name = [prefix.as_bytes(), self.random.name().as_bytes()].concat();
         let value = pattern(1, self.random.skewed(5000));
@@ -162,6 +165,34 @@ impl Tree {
             rustix::fs::lremovexattr(&path, name).ok();
         }
         lsetxattr(&path, name, &value, XattrFlags::empty()).ok();
+    }
+
+    /// An access control list, for directories also one to inherit, or a
+    /// capability. Links have none.
+    fn access(&mut self, path: &Path) {
+        // Version 2: tag, permissions and id of each entry (linux/posix_acl_xattr.h).
+        let mut acl = 2_u32.to_le_bytes().to_vec();
+        let mut add = |tag: u16, permissions: u64, id: u32| {
+            acl.extend(tag.to_le_bytes());
+            acl.extend((permissions as u16).to_le_bytes());
+            acl.extend(id.to_le_bytes());
+        };
+        add(0x1, self.random.below(8), u32::MAX);
+        let users = self.random.below(20);
+        (0..users).for_each(|user| add(0x2, self.random.below(8), 1000 + user as u32));
+        add(0x4, self.random.below(8), u32::MAX);
+        add(0x8, self.random.below(8), self.random.below(1 << 30) as u32);
+        add(0x10, self.random.below(8), u32::MAX);
+        add(0x20, self.random.below(8), u32::MAX);
+        // vfs_cap_data, revision 2 (linux/capability.h).
+        let capability = [0x0200_0001, self.random.below(1 << 20) as u32, 0, 0, 0];
+        let capability = capability.map(u32::to_le_bytes).concat();
+        let (name, value) = match self.random.below(3) {
+            0 => ("security.capability", capability),
+            1 => ("system.posix_acl_default", acl),
+            _ => ("system.posix_acl_access", acl),
+        };
+        lsetxattr(path, name, &value, XattrFlags::empty()).ok();
     }
 
     fn owner_and_mode(&mut self) {

@@ -8,3 +8,4 @@ pub mod image;
 pub mod manifest;
 pub mod mount;
 pub mod oddities;
+pub mod torture;

@@ -40,6 +40,8 @@ mod yaml_read;
 mod yaml_scalar;
 mod yaml_write;
 
+pub(crate) use yaml_read::read as yaml_document;
+
 use crate::function::Function;
 
 /// The function of that name, if Packer has it and it takes plain values.

@@ -55,6 +55,14 @@ impl From<Problem> for FunctionError {
     }
 }
 
+/// Reads one YAML document, as `yamldecode` does.
+///
+/// # Errors
+/// What is wrong, and its line from 1.
+pub(crate) fn read(text: &str) -> Result<Value, (usize, String)> {
+    decode(text).map_err(|problem| (problem.place.map_or(1, |p| p.line()), problem.message))
+}
+
 fn decode(text: &str) -> Result<Value, Problem> {
     let mut builder = Builder {
         parser: Parser::new_from_str(text),

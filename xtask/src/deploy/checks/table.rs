@@ -3,7 +3,7 @@
 use super::{Check, Expect};
 use crate::deploy::config::{HOSTNAME, INTERFACE};
 use crate::deploy::maas::PROOF;
-use crate::deploy::machine::{Firmware, GUEST_ADDRESS};
+use crate::deploy::machine::{Firmware, GATEWAY, GUEST_ADDRESS, NAME_SERVER};
 
 /// What is known about the deployment before the checks.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Known {
     pub ssh_key: String,
     /// Bytes of the disk.
     pub disk_bytes: u64,
+    /// The user that operators are told to log in as.
+    pub login_user: Option<String>,
 }
 
 /// Every check, in order of their meaning for an operator.
@@ -108,6 +110,18 @@ fn identity(known: &Known) -> Vec<Check> {
             is(format!("{INTERFACE} {GUEST_ADDRESS}/24")),
             "the interface must have the name and address that MAAS configured",
         ),
+        check(
+            "route",
+            "ip -4 route show default | awk '{print $3, $5}'",
+            is(format!("{GATEWAY} {INTERFACE}")),
+            "the machine must leave its network by the gateway that MAAS configured",
+        ),
+        check(
+            "name-server",
+            "cat /run/systemd/resolve/resolv.conf /etc/resolv.conf 2>/dev/null | grep '^nameserver'",
+            Expect::Contains(NAME_SERVER.into()),
+            "names must be resolved where MAAS configured it",
+        ),
     ]
 }
 
@@ -132,6 +146,16 @@ fn system(known: &Known) -> Vec<Check> {
              ls /usr/sbin/policy-rc.d 2>/dev/null",
             Expect::Nothing,
             "what the installer switches off must be on again",
+        ),
+        check(
+            "selinux",
+            "[ -e /etc/selinux/config ] && command -v getenforce >/dev/null || exit 0; \
+             want=$(sed -n 's/^SELINUX=//p' /etc/selinux/config | tail -n 1); \
+             now=$(getenforce | tr A-Z a-z); \
+             [ \"$want\" = \"$now\" ] || echo \"$now, but the configuration says $want\"; \
+             [ \"$now\" = disabled ] || restorecon -nRv /etc /root /usr/sbin /var/lib/cloud 2>&1 | head -n 20",
+            Expect::Nothing,
+            "SELinux must be in its configured mode, and no file without its label",
         ),
         check(
             "kernel",
@@ -228,7 +252,15 @@ fn boot(known: &Known) -> Vec<Check> {
 fn accounts(known: &Known) -> Vec<Check> {
     let Known { user, ssh_key, .. } = known;
     let key = ssh_key.split_whitespace().nth(1).unwrap_or_default();
-    vec![
+    let told = known.login_user.as_ref().map(|told| {
+        check(
+            "login-user",
+            format!("echo {user}"),
+            is(told),
+            "operators are told to log in as this user, so cloud-init must give it their keys",
+        )
+    });
+    let mut checks = vec![
         check(
             "default-user",
             format!("id -un {user}; passwd --status {user} | cut -d' ' -f2"),
@@ -276,7 +308,9 @@ fn accounts(known: &Known) -> Vec<Check> {
             Expect::Nothing,
             "a build opens sshd for root; the image must not stay open",
         ),
-    ]
+    ];
+    checks.extend(told);
+    checks
 }
 
 fn leftovers() -> Vec<Check> {

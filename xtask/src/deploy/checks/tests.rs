@@ -11,6 +11,7 @@ fn known() -> Known {
         user: "debian".into(),
         ssh_key: "ssh-ed25519 KEY comment".into(),
         disk_bytes: 8 << 30,
+        login_user: Some("debian".into()),
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::watch::Watched;
 use super::{Progress, Run, mark};
 use crate::deploy::checks;
+use crate::deploy::console::CLOCK;
 use crate::deploy::maas::Seen;
 use crate::deploy::machine::Machine;
 use crate::deploy::report::Failure;
@@ -36,7 +37,7 @@ pub fn boot_and_check(
         let last = match ssh::run_as_root(&run.key, port, &known.user, &script, SESSION) {
             Ok(output) => {
                 run.checks = checks::judge(&table, &mark, &output);
-                vm.picture();
+                run.pictures = vm.pictures();
                 return Ok(None);
             }
             Err(SshError::Command(text)) => return Ok(Some(vm.failure("login", text))),
@@ -64,9 +65,22 @@ fn wait_for_cloud_init(run: &Run<'_>, vm: &mut Watched) -> Result<Option<Failure
             None => {}
         }
         if let Some(reason) = vm.hopeless(run) {
-            let told = explain(&run.maas.seen());
-            return Ok(Some(vm.failure("boot", format!("{reason}; {told}"))));
+            let seen = run.maas.seen();
+            let failure = vm.failure("boot", format!("{reason}; {}", explain(&seen)));
+            return Ok(Some(with_clock(failure, &seen)));
         }
+    }
+}
+
+/// A wrong clock is seen by MAAS, not on the console.
+fn with_clock(failure: Failure, seen: &Seen) -> Failure {
+    let (Some(by), None, false) = (seen.skew, &failure.cause, seen.user_data_fetched) else {
+        return failure;
+    };
+    Failure {
+        cause: Some(format!("the machine's clock is off by {by} s, and MAAS refuses its requests")),
+        fix: Some(CLOCK.into()),
+        ..failure
     }
 }
 
@@ -88,6 +102,15 @@ fn explain(seen: &Seen) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_kept_the_machine_from_maas_is_the_cause() {
+        let mut seen = Seen { skew: Some(7200), ..Seen::default() };
+        let failure = with_clock(Failure::default(), &seen);
+        assert!(failure.cause.unwrap().contains("7200 s") && failure.fix.is_some());
+        seen.user_data_fetched = true;
+        assert_eq!(with_clock(Failure::default(), &seen), Failure::default());
+    }
 
     #[test]
     fn how_far_it_came() {

@@ -1,12 +1,17 @@
 //! What a run needs before its first machine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
 
+use super::Settings;
 use crate::cmd::Cmd;
+use crate::date;
+use crate::deploy::layout::Layout;
 use crate::engine::host::WorkPaths;
 use crate::exit::Coded;
 
@@ -36,6 +41,39 @@ impl Drop for WorkDir {
         drop(fs::remove_dir_all(&self.paths.root));
         drop(fs::remove_dir_all(&self.paths.sockets));
     }
+}
+
+/// Programs that MAAS's ephemeral system has and a small base disk may lack,
+/// with their packages.
+pub fn needs(settings: &Settings) -> Value {
+    let curtin = [
+        ("file", "file"),
+        ("lvcreate", "lvm2"),
+        ("lshw", "lshw"),
+        ("mdadm", "mdadm"),
+        // Modules that curtin imports: no program of theirs is looked for.
+        ("python3-module-apt", "python3-apt"),
+        ("python3-module-debian", "python3-debian"),
+        ("python3-module-pyudev", "python3-pyudev"),
+        ("python3-module-attr", "python3-attr"),
+        ("python3-module-packaging", "python3-packaging"),
+    ];
+    let mut needs: BTreeMap<&str, &str> = BTreeMap::new();
+    if settings.curtin.is_some() {
+        needs.extend(curtin);
+    }
+    if settings.layout == Layout::Lvm {
+        needs.insert("vgcreate", "lvm2");
+    }
+    json!(needs)
+}
+
+/// A clock that is as wrong as the settings say, in QEMU's form.
+pub fn clock_at_power_on(settings: &Settings) -> String {
+    let by = Duration::from_secs(settings.adversity.clock.unsigned_abs());
+    let now = SystemTime::now();
+    let then = if settings.adversity.clock < 0 { now.checked_sub(by) } else { now.checked_add(by) };
+    date::stamp(then.unwrap_or(now)).trim_end_matches('Z').to_owned()
 }
 
 /// Packs what of a curtin checkout runs.

@@ -28,6 +28,11 @@ fn play(acts: &Value, change: impl FnOnce(&mut Settings)) -> Result<Report> {
         layout: Layout::Flat,
         disk: DiskBus::Virtio,
         disk_bytes: 1 << 33,
+        sha256: "00".into(),
+        source: "tgz".into(),
+        login_user: None,
+        network: Network::V2,
+        adversity: Adversity::default(),
         ephemeral: path("base.qcow2"),
         work: path("work"),
         logs: path("logs"),
@@ -96,6 +101,19 @@ fn phases_and_facts_come_from_the_markers() {
     let failure = report.failure.unwrap();
     assert_eq!(failure.stage, "boot");
     assert!(failure.fix.unwrap().contains("grub-install"), "at once, not after the time limit");
+}
+
+#[test]
+fn a_disk_without_linux_is_not_started_and_that_is_said() {
+    let acts = json!({ "deploy": [
+        ["seed", 1],
+        ["say", "DEPLOY-STAGE write disk\nDEPLOY-FACTS {\"image_is_linux\": false}\nDEPLOY-OK\n"],
+        ["sleep", 2],
+    ]});
+    let report = play(&acts, |s| s.source = "dd-gz".into()).unwrap();
+    assert!(report.passed && report.not_run.unwrap().contains("no Linux"));
+    assert_eq!(report.machine["layout"], "image");
+    assert_eq!(report.phases.last().unwrap().name, "power off");
 }
 
 #[test]

@@ -21,6 +21,8 @@ const POWER_OFF: Duration = Duration::from_secs(180);
 
 /// How long QEMU may take to open its control socket.
 const QMP: Duration = Duration::from_secs(60);
+/// Longest time that GRUB's menu is photographed; Debian shows it for 5 s.
+const GRUB_MENU: Duration = Duration::from_secs(8);
 /// How often QEMU is asked for disk activity while the console is silent.
 const ACTIVITY: Duration = Duration::from_secs(30);
 
@@ -30,6 +32,8 @@ pub struct Watched {
     console: Console,
     qmp: Qmp,
     screen: Option<PathBuf>,
+    /// When GRUB first showed itself, and whether it still does.
+    grub: Option<(Instant, bool)>,
     start: Instant,
     signs: Signs,
 }
@@ -47,14 +51,7 @@ struct Signs {
 impl Watched {
     /// Starts QEMU.
     pub fn start(run: &Run<'_>, machine: &Machine) -> Result<Self> {
-        // A log of an earlier run must not be taken for this one's.
-        match std::fs::remove_file(&machine.serial) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(e)
-                    .with_context(|| format!("cannot replace {}", machine.serial.display()));
-            }
-            _ => {}
-        }
+        remove_old(machine)?;
         let log = run.settings.logs.join("qemu.log");
         let child = Cmd::new(&run.settings.qemu, "start the machine")
             .cwd(&run.work.output)
@@ -69,7 +66,7 @@ impl Watched {
         let screen = machine.screen.then(|| machine.serial.with_extension("png"));
         let now = Instant::now();
         let signs = Signs { console: 0, requests: 0, disk: 0, changed: now, asked: now };
-        Ok(Self { child, console, qmp, screen, start: now, signs })
+        Ok(Self { child, console, qmp, screen, grub: None, start: now, signs })
     }
 
     /// The port on 127.0.0.1 that leads to the guest's SSH.
@@ -90,7 +87,34 @@ impl Watched {
             return Err(Coded { exit: Exit::Interrupted, message }.into());
         }
         std::thread::sleep(TICK);
-        Ok(self.console.read())
+        let lines = self.console.read();
+        self.follow_grub(&lines);
+        Ok(lines)
+    }
+
+    /// Keeps the last picture of GRUB's menu.
+    fn follow_grub(&mut self, lines: &[String]) {
+        let Some(screen) = self.screen.clone() else { return };
+        let said = |word: &str| lines.iter().any(|line| line.contains(word));
+        if self.grub.is_none()
+            && (said("GRUB") || self.console.tail().iter().any(|l| l.contains("GRUB")))
+        {
+            self.grub = Some((Instant::now(), true));
+        }
+        let over = said("Linux version") || said("Loading Linux");
+        let Some((since, showing)) = &mut self.grub else { return };
+        *showing = *showing && !over && since.elapsed() < GRUB_MENU;
+        if *showing {
+            // A machine without a screen has no picture, and that is no failure.
+            drop(self.qmp.screendump(&screen.with_file_name("grub.png")));
+        }
+    }
+
+    /// The pictures of GRUB and of the login that there are.
+    pub fn pictures(&mut self) -> Vec<PathBuf> {
+        let grub = self.screen.as_ref().map(|screen| screen.with_file_name("grub.png"));
+        let grub = grub.filter(|path| path.is_file());
+        grub.into_iter().chain(self.picture()).collect()
     }
 
     /// Why waiting on is useless, if it is.
@@ -156,6 +180,21 @@ impl Watched {
         // file systems are unmounted by then.
         Ok(())
     }
+}
+
+/// Log and pictures of an earlier run must not be taken for this one's.
+fn remove_old(machine: &Machine) -> Result<()> {
+    let pictures = ["grub.png", "boot.png"].map(|name| machine.serial.with_file_name(name));
+    let pictures = pictures.iter().filter(|_| machine.screen);
+    for path in [&machine.serial].into_iter().chain(pictures) {
+        match std::fs::remove_file(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).with_context(|| format!("cannot replace {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Runs the ephemeral system until its installer is done.

@@ -15,6 +15,9 @@ pub enum Fault {
     After(u16),
     /// Everything takes so many milliseconds longer.
     Slow(u64),
+    /// The request is read in parts and answered in parts, with so many milliseconds
+    /// between them.
+    Trickle(u64),
     /// MAAS's clock is so many seconds ahead from here on.
     Clock(i64),
     /// The connection ends, and MAAS obeys only before the so-manieth request after.
@@ -104,7 +107,7 @@ impl Random {
         const CODES: [u16; 5] = [409, 413, 500, 502, 503];
         let code = CODES[self.dice.index(CODES.len())];
         let wait = (self.dice.below(2) == 0).then_some(5);
-        match self.dice.below(9) {
+        match self.dice.below(10) {
             0 | 1 => Fault::CutRequest(self.dice.index(length)),
             2 => Fault::CutAnswer(0),
             3 => Fault::CutAnswer(self.dice.index(200)),
@@ -112,6 +115,7 @@ impl Random {
             5 => Fault::After([500, 502, 504][self.dice.index(3)]),
             6 => Fault::Slow(self.dice.below(20)),
             7 => Fault::Clock(i64::try_from(self.dice.below(4000)).unwrap_or(0) - 1000),
+            8 => Fault::Trickle(self.dice.below(5)),
             _ => Fault::Twice,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +29,14 @@ struct Shared {
     /// Requests that are obeyed later, with the number of requests until then.
     late: Mutex<Vec<(u32, Request)>>,
     stop: AtomicBool,
+    traffic: Traffic,
+}
+
+/// What went over the wire, whatever became of it.
+#[derive(Debug, Default)]
+struct Traffic {
+    connections: AtomicU64,
+    pieces: AtomicU64,
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -41,7 +49,19 @@ impl Server {
     /// # Errors
     /// No port, or no thread.
     pub fn start(dialect: &'static Dialect, plan: Box<dyn Plan>) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), dialect, plan)
+    }
+
+    /// Starts at an address.
+    ///
+    /// # Errors
+    /// It is taken, or no thread.
+    pub fn start_at(
+        address: SocketAddr,
+        dialect: &'static Dialect,
+        plan: Box<dyn Plan>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             address,
@@ -49,6 +69,7 @@ impl Server {
             plan: Mutex::new(plan),
             late: Mutex::default(),
             stop: AtomicBool::new(false),
+            traffic: Traffic::default(),
         });
         let listening = shared.clone();
         std::thread::Builder::new().name("model".into()).spawn(move || {
@@ -57,6 +78,7 @@ impl Server {
                     return;
                 }
                 let shared = listening.clone();
+                shared.traffic.connections.fetch_add(1, Ordering::Relaxed);
                 std::thread::spawn(move || serve(&stream, &shared));
             }
         })?;
@@ -71,6 +93,18 @@ impl Server {
     /// From here on, other things go wrong.
     pub fn set_plan(&self, plan: Box<dyn Plan>) {
         *lock(&self.shared.plan) = plan;
+    }
+
+    /// Connections so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.shared.traffic.connections.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of pieces so far, those of broken requests included.
+    #[must_use]
+    pub fn piece_bytes(&self) -> u64 {
+        self.shared.traffic.pieces.load(Ordering::Relaxed)
     }
 
     /// Where it listens.
@@ -119,15 +153,17 @@ fn exchange(
     let fate = lock(&shared.plan).fate(&request.method, &request.path, head + length);
     if let Some(Fault::CutRequest(after)) = fate {
         let rest = after.saturating_sub(head).min(length) as u64;
-        io::copy(&mut reader.take(rest), &mut io::sink())?;
+        shared.count(&request, io::copy(&mut reader.take(rest), &mut io::sink())?);
         return Ok(false);
     }
     if length > MAX_BODY {
         stream.write_all(&Response::text(413, "Request Entity Too Large").wire(false))?;
         return Ok(false);
     }
-    buffer.clear();
-    if reader.by_ref().take(length as u64).read_to_end(buffer)? < length {
+    let pause = if let Some(Fault::Trickle(pause)) = fate { pause } else { 0 };
+    let count = read_body(reader, length, pause, buffer)?;
+    shared.count(&request, count as u64);
+    if count < length {
         return Ok(false);
     }
     request.body = std::mem::take(buffer);
@@ -139,6 +175,38 @@ fn exchange(
     let going_on = answer(&request, fate, stream, shared)?;
     *buffer = request.body;
     Ok(going_on)
+}
+
+impl Shared {
+    fn count(&self, request: &Request, bytes: u64) {
+        if request.method == "PUT" {
+            self.traffic.pieces.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Reads a body, in quarters with so many milliseconds between if it is to be slow.
+/// A buffer of that length is used again as it is.
+fn read_body(
+    reader: &mut BufReader<&TcpStream>,
+    length: usize,
+    pause: u64,
+    buffer: &mut Vec<u8>,
+) -> io::Result<usize> {
+    buffer.resize(length, 0);
+    let step = if pause == 0 { length } else { length.div_ceil(4) };
+    let mut count = 0;
+    for part in buffer.chunks_mut(step.max(1)) {
+        let mut done = 0;
+        while let Some(rest) = part.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match reader.read(rest)? {
+                0 => return Ok(count),
+                got => (done, count) = (done + got, count + got),
+            }
+        }
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+    Ok(count)
 }
 
 /// Obeys what was put off until now.
@@ -188,6 +256,14 @@ fn answer(
         Some(Fault::Slow(milliseconds)) => {
             std::thread::sleep(Duration::from_millis(milliseconds));
             obey()
+        }
+        Some(Fault::Trickle(milliseconds)) => {
+            let wire = obey().wire(true);
+            for part in wire.chunks(wire.len().div_ceil(8).max(1)) {
+                stream.write_all(part)?;
+                std::thread::sleep(Duration::from_millis(milliseconds));
+            }
+            return Ok(true);
         }
         Some(Fault::CutRequest(_) | Fault::Late(_)) | None => obey(),
     };

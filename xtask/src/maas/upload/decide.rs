@@ -115,6 +115,7 @@ mod tests {
             filetype: Filetype::named("tgz").unwrap(),
             sha256: "ab".repeat(32),
             size: 10,
+            stamp: None,
             min_version: None,
         }
     }

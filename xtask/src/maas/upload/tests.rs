@@ -1,5 +1,6 @@
 //! Uploads against the model of every release.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -50,6 +51,7 @@ impl Bench {
             filetype: Filetype::named("tgz").unwrap(),
             sha256: digest.iter().map(|b| format!("{b:02x}")).collect(),
             size: size as u64,
+            stamp: None,
             min_version: None,
         }
     }
@@ -134,6 +136,7 @@ fn one_fault_anywhere_is_survived() {
         Fault::Late(1),
         Fault::Late(3),
         Fault::Twice,
+        Fault::Trickle(1),
     ];
     // 3.5 and 3.6 behave as 3.7; the random faults below run on all five.
     for dialect in [&dialect::V3_4, &dialect::V3_7, &dialect::V3_8] {
@@ -272,8 +275,39 @@ fn a_wrong_key_never_shows() {
 struct Figures {
     uploads: usize,
     faults: usize,
-    failed: usize,
+    identical: usize,
     sent_again: u64,
+    /// Failed uploads by their error, and by what they left.
+    errors: BTreeMap<String, usize>,
+    left: BTreeMap<&'static str, usize>,
+}
+
+/// The words of an error without its numbers.
+fn kind(why: &str) -> String {
+    let line = why.lines().next().unwrap_or_default();
+    line.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// What a failed upload left of itself: nothing, or the beginning of the file,
+/// which no deployment gets and the next attempt goes on with.
+fn left_over(bench: &Bench, offer: &Offer) -> Result<&'static str, String> {
+    let app = bench.server.app();
+    let bytes = std::fs::read(&offer.path).map_err(|e| e.to_string())?;
+    let mut left = "nothing";
+    for file in app.store.files() {
+        if app.store.is_complete(file) && !app.store.is_true(file) {
+            return Err("a complete file is damaged".into());
+        }
+        if file.sha256 == offer.sha256 && !app.store.is_complete(file) {
+            if !app.store.is_beginning(file, &bytes) {
+                return Err("the unfinished file is not the beginning of ours".into());
+            }
+            left = "the beginning of the file, to go on with";
+        } else if file.sha256 == offer.sha256 {
+            left = "the whole file, whose read-back failed";
+        }
+    }
+    Ok(left)
 }
 
 /// Random faults in a seventh of all requests: every upload ends bit-identical,
@@ -311,9 +345,12 @@ fn campaign(dialect: &'static Dialect, count: u64) -> Figures {
                 let again = outcome.sent - offer.size;
                 assert!(again <= puts * piece, "{what}");
                 figures.sent_again += again;
+                figures.identical += 1;
             }
             Err(failure) => {
-                figures.failed += 1;
+                *figures.errors.entry(kind(&failure.why)).or_default() += 1;
+                let left = left_over(&bench, &offer).expect(&what);
+                *figures.left.entry(left).or_default() += 1;
                 assert!(failure.why.starts_with("cannot "), "{what}");
                 let now = bench.deployable();
                 assert!(!has_old || now.is_some(), "{what}");

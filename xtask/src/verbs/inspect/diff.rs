@@ -44,7 +44,7 @@ impl Difference {
 
     fn packages(&mut self, a: &Manifest, b: &Manifest) {
         let list = |manifest: &Manifest| -> BTreeMap<String, String> {
-            let versions = versions(manifest.packages.as_deref().unwrap_or_default());
+            let versions = versions(manifest.packages.list().unwrap_or_default());
             versions.into_iter().map(|(name, version)| (name, version.to_string())).collect()
         };
         let (a, mut b) = (list(a), list(b));

@@ -3,10 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::super::print;
 use super::{delete, listing};
 use crate::catalog::glob;
+use crate::cli::Format;
 use crate::date;
 use crate::exit::{Coded, Exit};
 use crate::maas::connect::Connection;
@@ -27,6 +29,9 @@ pub(super) struct PruneArgs {
     /// Only show what would go [default]
     #[arg(long)]
     dry_run: bool,
+    /// Text for people, JSON for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
     #[command(flatten)]
     server: ServerFlags,
 }
@@ -43,6 +48,9 @@ pub(super) fn run(args: &PruneArgs) -> Result<Exit> {
         let (pattern, days) = (&args.pattern, args.older_than);
         return Err(Coded::nothing(format!("no image `{pattern}` is older than {days} days")));
     }
+    if args.format == Format::Json {
+        return as_json(&connection, &old, args.yes);
+    }
     print(&listing::text(&old))?;
     if !args.yes {
         print(&format!("{} would go; nothing was deleted (--yes deletes)\n", old.len()))?;
@@ -51,6 +59,18 @@ pub(super) fn run(args: &PruneArgs) -> Result<Exit> {
     for resource in &old {
         delete(&connection, resource)?;
     }
+    Ok(Exit::Ok)
+}
+
+/// The document names what goes, and is written once it is gone.
+pub(super) fn as_json(connection: &Connection, old: &[Resource], yes: bool) -> Result<Exit> {
+    if yes {
+        connection.require_admin()?;
+        old.iter().try_for_each(|resource| connection.api.delete(resource.id))?;
+    }
+    let images: Vec<_> = old.iter().map(listing::document).collect();
+    let all = json!({ "version": 1, "deleted": yes, "images": images });
+    print(&format!("{all:#}\n"))?;
     Ok(Exit::Ok)
 }
 

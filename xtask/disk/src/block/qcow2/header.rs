@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::block::{BlockRead, Raw};
 use crate::bytes::{be32, be64, clip, slice, u8_at};
 use crate::{Error, ErrorKind, Result};
 
@@ -26,6 +27,18 @@ mod incompatible {
     /// Bit 0 says that reference counts are out of date: they only matter for
     /// writing.
     pub const KNOWN: u64 = 0x1 | CORRUPT | DATA_FILE | COMPRESSION | EXTENDED_L2;
+}
+
+/// Whether it is only because of its subclusters that this image is refused.
+pub(in crate::block) fn has_subclusters_alone(file: &Raw) -> Result<bool> {
+    let mut head = vec![0; clip(file.len(), 104)];
+    file.read_at(0, &mut head)?;
+    let features = be64(&head, 72) & !0x1;
+    let (backing, encryption) = (be64(&head, 8), be32(&head, 32));
+    Ok(head.starts_with(MAGIC)
+        && be32(&head, 4) == 3
+        && features & !incompatible::COMPRESSION == incompatible::EXTENDED_L2
+        && (backing, encryption) == (0, 0))
 }
 
 mod extension {

@@ -2,7 +2,7 @@
 
 use super::{Checksums, Header, Journal, MAGIC, PLACE};
 use crate::bytes::{be16, be32, be64, join32, slice, u8_at};
-use crate::crc::{crc32_be, crc32c};
+use crate::crc::{agree, crc32_be, crc32c};
 use crate::{Error, Result};
 
 /// Most blocks that one replay may bring: a full journal of 8 GiB at 4 KiB.
@@ -125,7 +125,7 @@ impl<'a> Log<'a> {
     fn is_intact(&self, block: &[u8]) -> bool {
         let Some(seed) = self.header.checksums.seed() else { return true };
         let end = block.len().saturating_sub(4);
-        crc32c(crc32c(seed, slice(block, 0, end)), &[0; 4]) == be32(block, end)
+        agree(crc32c(crc32c(seed, slice(block, 0, end)), &[0; 4]), be32(block, end))
     }
 
     fn descriptor(&mut self, block: &[u8], tags: &mut Vec<Tag>) -> Result<()> {
@@ -226,11 +226,12 @@ impl<'a> Log<'a> {
         match (self.header.checksums, self.header.checksums.seed()) {
             (_, Some(seed)) => {
                 let crc = crc32c(crc32c(seed, slice(block, 0, CHECKSUM)), &[0; 4]);
-                crc32c(crc, block.get(CHECKSUM + 4..).unwrap_or_default()) == stored
+                agree(crc32c(crc, block.get(CHECKSUM + 4..).unwrap_or_default()), stored)
             }
             // Type 1 is CRC-32 of 4 bytes; all zeros means that none was made.
             (Checksums::PerCommit, None) => {
-                (stored == self.crc && (kind, size) == (1, 4)) || (stored, kind, size) == (0, 0, 0)
+                (agree(self.crc, stored) && (kind, size) == (1, 4))
+                    || (stored, kind, size) == (0, 0, 0)
             }
             _ => true,
         }
@@ -248,7 +249,7 @@ pub(super) fn verify_data(
     let crc = crc32c(seed, &sequence.to_be_bytes());
     let crc = crc32c(crc, &journal.block(tag.copy)?);
     let narrow = matches!(header.checksums, Checksums::V2 { .. });
-    if (if narrow { crc & 0xffff } else { crc }) == tag.checksum {
+    if agree(if narrow { crc & 0xffff } else { crc }, tag.checksum) {
         return Ok(());
     }
     let place = format!("{PLACE}, transaction {sequence}");

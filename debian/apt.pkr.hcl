@@ -1,0 +1,1 @@
+../common/hcl/apt.pkr.hcl
