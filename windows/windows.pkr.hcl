@@ -236,8 +236,10 @@ locals {
 
   virtio = var.virtio_win_iso != ""
   # A VHDX has no virtio driver when it starts.
-  bus     = local.virtio && !local.vhdx ? "virtio" : "ide"
-  drivers = var.driver_directory == null ? "" : basename(trimsuffix(var.driver_directory, "/"))
+  bus = local.virtio && !local.vhdx ? "virtio" : "ide"
+  # A directory without drivers is none.
+  infs    = var.driver_directory == null ? [] : fileset(var.driver_directory, "**/*.{inf,INF,Inf}")
+  drivers = length(local.infs) == 0 ? "" : basename(trimsuffix(var.driver_directory, "/"))
 
   # Setup gives CDs the letters from D on, in no fixed order, and skips paths
   # that do not exist.
@@ -344,7 +346,7 @@ source "qemu" "windows" {
       "${abspath(path.root)}/curtin",
     ],
     var.cloudbase_init_msi == null ? [] : [var.cloudbase_init_msi],
-    var.driver_directory == null ? [] : [trimsuffix(var.driver_directory, "/")],
+    local.drivers == "" ? [] : [trimsuffix(var.driver_directory, "/")],
   )
 
   # The CD waits five seconds for any key; more keys do no harm.

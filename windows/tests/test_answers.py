@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 
@@ -258,10 +259,21 @@ class Drivers(Rules):
         self.assertEqual(json.loads(source["cd_content"]["settings.json"])["virtio"], "2k22")
 
     def test_own_directory(self):
-        source = plans.source("windows-2022-iso-amd64", driver_directory="/srv/raid & co/")
-        root = self.check(source["cd_content"]["Autounattend.xml"])
-        self.assertEqual(texts(root, "PathAndCredentials/Path"), ["%s:\\raid & co" % letter for letter in "DEFG"])
-        self.assertIn("/srv/raid & co", source["cd_files"])
+        with tempfile.TemporaryDirectory() as top:
+            directory = os.path.join(top, "raid & co")
+            os.makedirs(os.path.join(directory, "deep/er"))
+            for name in ("", "deep/er/notes.txt"):
+                if name:
+                    open(os.path.join(directory, name), "w").close()
+                # Nothing to install: the image is built as without it.
+                source = plans.source("windows-2022-iso-amd64", driver_directory=directory + "/" * len(name))
+                self.assertEqual(json.loads(source["cd_content"]["settings.json"])["drivers"], "")
+                self.assertNotIn(directory, source["cd_files"])
+            open(os.path.join(directory, "deep/er/raid.INF"), "w").close()
+            source = plans.source("windows-2022-iso-amd64", driver_directory=directory + "//")
+            root = self.check(source["cd_content"]["Autounattend.xml"])
+            self.assertEqual(texts(root, "PathAndCredentials/Path"), ["%s:\\raid & co" % letter for letter in "DEFG"])
+            self.assertTrue([path for path in source["cd_files"] if path.startswith(directory)])
 
 
 class Machine(unittest.TestCase):

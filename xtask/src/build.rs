@@ -1,9 +1,9 @@
 //! The pipeline: lock, media, engine, pack, contract, publish.
 
 pub mod board;
-pub mod edition;
 pub mod engine;
 pub mod html;
+pub mod inputs;
 pub mod ledger;
 pub mod lock;
 pub mod manifest;

@@ -146,7 +146,12 @@ fn a_wrong_edition_is_refused_before_the_vm_starts() {
             &["--var", "language=de-DE"],
             "no language \"de-DE\", only en-US",
         ),
-        ("windows-11-iso-amd64", &eleven, &[], "1  Windows 11 Enterprise Evaluation"),
+        (
+            "windows-11-iso-amd64",
+            &eleven,
+            &["--var", "tpm=false"],
+            "1  Windows 11 Enterprise Evaluation",
+        ),
         ("windows-2022-iso-amd64", &other, &[], "no sources/install.wim or install.esd"),
         ("windows-2022-vhdx-amd64", &udf, &[], "it is no VHDX"),
     ] {
@@ -179,5 +184,34 @@ fn the_right_edition_is_not_refused() {
         let output = build(dir.path(), target, medium, more);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(&"0".repeat(64)) && !said.contains("is not the"), "{target}: {said}");
+    }
+}
+
+/// What goes into the VM beside the medium is looked at before it is hashed.
+#[test]
+fn drivers_and_installers_are_looked_at_before_the_vm_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let udf = udf(dir.path());
+    let page = dir.path().join("cloudbase.msi");
+    fs::write(&page, "<html>not found</html>").unwrap();
+    let msi = dir.path().join("good.msi");
+    fs::write(&msi, [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, 0]).unwrap();
+    let drivers = dir.path().join("virtio-win.iso");
+    fs::create_dir_all(dir.path().join("tree/viostor/2k22/amd64")).unwrap();
+    fs::write(dir.path().join("tree/viostor/2k22/amd64/viostor.inf"), "x").unwrap();
+    let made = plain(dir.path(), "install.wim", b"x");
+    fs::rename(&made, &drivers).unwrap();
+    for (variable, path, says) in [
+        ("cloudbase_init_msi", page.as_path(), "no installer (.msi)"),
+        ("cloudbase_init_msi", Path::new("/nowhere/x.msi"), "there is no such file"),
+        ("virtio_win_iso", udf.as_path(), "no virtio-win CD"),
+        ("virtio_win_iso", Path::new("/nowhere.iso"), "it comes from https://fedorapeople.org/"),
+        ("virtio_win_iso", drivers.as_path(), "0000000000"),
+        ("cloudbase_init_msi", msi.as_path(), "0000000000"),
+    ] {
+        let value = format!("{variable}={}", path.display());
+        let output = build(dir.path(), "windows-2022-iso-amd64", &udf, &["--var", &value]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(says), "{value}: {said}");
     }
 }

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::board::Board;
-use super::edition;
 use super::engine::{Engine, Outcome as Disk};
+use super::inputs;
 use super::ledger::Gate;
 use super::lock::Lock;
 use super::manifest::{self, Artifact, Manifest, Phases};
@@ -156,7 +156,7 @@ fn resolved_medium(
 ) -> Result<crate::plan::Medium> {
     let mut preparation = held(preparation);
     let resolved = preparation.resolve(target, &settings.options).map_err(usage)?;
-    edition::check(target, &resolved)?;
+    inputs::check(target, &resolved)?;
     Ok(resolved.plan.media)
 }
 

@@ -78,6 +78,8 @@ pub const TOOLS: &[ToolSpec] = &[
     tool("tar", &["--version"], "unpacks bootstrapped roots", Group::Build),
     tool("gpgv", &["--version"], "checks who signed checksum lists", Group::Build),
     tool("git", &["--version"], "tells which commit an image is from", Group::Build),
+    tool("python3", &["--version"], "puts the deploy hook into ESXi's disk", Group::Build),
+    tool("swtpm", &["--version"], "emulates the TPM that Windows 11 wants", Group::Build),
     tool("newuidmap", &[], "lets mmdebstrap work without root", Group::Rootless),
     tool("shellcheck", &["--version"], "checks scripts", Group::Validate),
     tool("mkfs.xfs", &["-V"], "makes XFS file systems for tests", Group::Test),

@@ -1,6 +1,6 @@
 //! What a plan needs of a host.
 
-use crate::catalog::{MediaKind, Target};
+use crate::catalog::{Family, MediaKind, Target};
 use crate::host::needs::{FirmwareNeed, Needs};
 
 use super::Resolved;
@@ -25,6 +25,7 @@ pub fn needs(target: &Target, resolved: &Resolved) -> Needs {
     }
     let machine = resolved.plan.machine;
     let body = &resolved.source.body;
+    tools.extend(own_tools(target, resolved));
     let efi = body.bool("efi_boot").ok().flatten().unwrap_or(false);
     let firmware = efi.then(|| FirmwareNeed {
         machine: body.string("machine_type").ok().flatten().unwrap_or_else(|| "pc".into()),
@@ -41,4 +42,18 @@ pub fn needs(target: &Target, resolved: &Resolved) -> Needs {
         packer: false,
         bootstrap,
     }
+}
+
+/// Programs that this target needs beside those of every build.
+#[must_use]
+pub fn own_tools(target: &Target, resolved: &Resolved) -> Vec<String> {
+    let mut tools = vec![];
+    if resolved.source.body.bool("vtpm").ok().flatten().unwrap_or(false) {
+        tools.push("swtpm".to_owned());
+    }
+    // vmware-esxi/scripts/inject.
+    if target.facts.family == Family::Esxi {
+        tools.extend(["python3".to_owned(), "mcopy".to_owned()]);
+    }
+    tools
 }
