@@ -41,6 +41,12 @@ pub const TARGETS: &[Target] = &[
     text("hcl", "templates: format, load, evaluate", &[".pkr.hcl"]),
     text("template", "files of templatefile()", &[".pkrtpl.hcl"]),
     text("image-toml", "image.toml", &["/image.toml"]),
+    text("kickstart", "kickstarts: sections, passwords, rules", &["ks.pkrtpl.hcl"]),
+    text(
+        "xml",
+        "XML answer files and their rules",
+        &["unattend.pkrtpl.hcl", "autoinst.xml.pkrtpl.hcl"],
+    ),
     text("maas-json", "what MAAS says about images", &[]),
     text("sqlite", "profiles of the maas command", &[]),
     disk("partition", "MBR and GPT"),

@@ -14,6 +14,8 @@ pub fn run_of(name: &str) -> Option<Run> {
         "hcl" => text::hcl,
         "template" => text::template,
         "image-toml" => text::image_toml,
+        "kickstart" => text::kickstart,
+        "xml" => text::xml,
         "qcow2" => disk::qcow2,
         "partition" => disk::partition,
         "lvm" => disk::lvm,

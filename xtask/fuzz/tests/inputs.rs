@@ -48,11 +48,7 @@ fn no_input_is_a_finding() {
     let rounds = std::env::var("ROUNDS").map_or(ROUNDS, |it| it.parse().unwrap());
     for target in TARGETS {
         let seeds = inputs("seeds", target);
-        assert!(
-            !seeds.is_empty() || !target.from_tree.is_empty(),
-            "{} has no seeds",
-            target.name
-        );
+        assert!(!seeds.is_empty() || !target.from_tree.is_empty(), "{} has no seeds", target.name);
         let old = inputs("regressions", target);
         for (name, input) in seeds.iter().chain(&old) {
             run(target, name, input);

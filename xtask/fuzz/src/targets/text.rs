@@ -65,6 +65,16 @@ pub(super) fn image_toml(input: &[u8]) {
     }
 }
 
+/// A kickstart, and the rules about it.
+pub(super) fn kickstart(input: &[u8]) {
+    used(xtask::validate::answers::of_bytes("/ks.cfg", input));
+}
+
+/// An XML answer file of any installer.
+pub(super) fn xml(input: &[u8]) {
+    used(xtask::validate::answers::of_bytes("/answers.xml", input));
+}
+
 /// What MAAS says about an image.
 pub(super) fn maas_json(input: &[u8]) {
     use xtask::maas::resource::Resource;

@@ -230,7 +230,8 @@ impl<'a> Log<'a> {
             }
             // Type 1 is CRC-32 of 4 bytes; all zeros means that none was made.
             (Checksums::PerCommit, None) => {
-                (agree(self.crc, stored) && (kind, size) == (1, 4)) || (stored, kind, size) == (0, 0, 0)
+                (agree(self.crc, stored) && (kind, size) == (1, 4))
+                    || (stored, kind, size) == (0, 0, 0)
             }
             _ => true,
         }
