@@ -22,7 +22,7 @@ use crate::finding::Finding;
 pub type Problem = (usize, String);
 
 /// A rule with what breaks it.
-type Broken = (&'static str, Problem);
+pub type Broken = (&'static str, Problem);
 
 /// Checks every text once, however many targets share it.
 #[must_use]
@@ -98,6 +98,12 @@ pub fn problems(name: &str, text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Bro
         ("SEC002", (line, format!("{what} sets a password that is the same for every build")))
     }));
     found
+}
+
+/// [`problems`] of whatever stands in a file of that name: the entry for fuzzing.
+#[must_use]
+pub fn of_bytes(name: &str, bytes: &[u8]) -> Vec<Broken> {
+    problems(name, &String::from_utf8_lossy(bytes), &|_| false)
 }
 
 /// What the element at the top makes of an XML answer file.

@@ -1,6 +1,6 @@
 //! The texts that targets render or carry, for validators of other languages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +45,36 @@ pub struct Documents {
     pub texts: BTreeMap<Document, Uses>,
     /// Values that the user gave: what is in them is the user's own affair.
     pub given: BTreeSet<String>,
+    /// Files by path, each looked at once.
+    seen: Seen,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    shown: HashMap<PathBuf, PathBuf>,
+    carried: HashMap<PathBuf, Option<Document>>,
+}
+
+impl Seen {
+    /// The file behind links, relative to the repository.
+    fn shown(&mut self, root: &Path, path: &Path) -> PathBuf {
+        if let Some(known) = self.shown.get(path) {
+            return known.clone();
+        }
+        let shown = shown(root, path);
+        self.shown.insert(path.into(), shown.clone());
+        shown
+    }
+
+    /// A script or hook that goes into the guest as it is.
+    fn carried(&mut self, root: &Path, path: &Path) -> Option<Document> {
+        if let Some(known) = self.carried.get(path) {
+            return known.clone();
+        }
+        let document = carried(root, path);
+        self.carried.insert(path.into(), document.clone());
+        document
+    }
 }
 
 impl Document {
@@ -130,13 +160,14 @@ impl Documents {
     ) {
         let Some(resolved) = resolved else { return };
         let read = &resolved.evaluated.files_read;
-        let sources: BTreeSet<PathBuf> =
-            read.iter().filter(|path| !is_hcl(path)).map(|path| shown(root, path)).collect();
+        let seen = &mut self.seen;
+        let texts = read.iter().filter(|path| !is_hcl(path));
+        let sources: BTreeSet<PathBuf> = texts.map(|path| seen.shown(root, path)).collect();
         let template = read.iter().find(|path| path.to_string_lossy().ends_with(".pkrtpl.hcl"));
         let template =
-            template.map_or_else(|| PathBuf::from(&target.image), |path| shown(root, path));
+            template.map_or_else(|| PathBuf::from(&target.image), |path| seen.shown(root, path));
         let mut all = rendered(&resolved.source.body, &template);
-        all.extend(used.iter().filter_map(|path| carried(root, path)));
+        all.extend(used.iter().filter_map(|path| seen.carried(root, path)));
         for document in all {
             let uses = self.texts.entry(document).or_default();
             uses.targets.push(target.id.clone());

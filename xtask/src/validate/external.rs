@@ -135,8 +135,6 @@ fn run(root: &Path, validator: &Validator, program: &Path, job: &Job, uses: &Use
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn document(text: &str) -> Document {
@@ -155,7 +153,9 @@ mod tests {
     fn documents<const N: usize>(texts: [(Document, &str); N]) -> Documents {
         let uses = |id: &str| Uses { targets: vec![id.to_owned()], ..Uses::default() };
         let texts = texts.into_iter().map(|(document, id)| (document, uses(id))).collect();
-        Documents { texts, given: BTreeSet::new() }
+        let mut documents = Documents::default();
+        documents.texts = texts;
+        documents
     }
 
     #[test]

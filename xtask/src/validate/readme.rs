@@ -86,18 +86,23 @@ impl Readme<'_> {
         findings
     }
 
-    /// DOC004: the upload line uses a name of the catalog.
+    /// DOC004: upload lines use names of the catalog.
     fn names(&self, targets: &[Target]) -> Vec<Finding> {
         let Some((start, section)) = self.section("## Upload\n") else { return vec![] };
-        let Some(at) = section.find(" name='") else { return vec![] };
-        let from = at + " name='".len();
-        let name = section.get(from..).and_then(|rest| rest.split('\'').next()).unwrap_or("");
-        if targets.is_empty() || targets.iter().any(|t| t.facts.maas.name == name) {
-            return vec![];
-        }
-        let place = self.at(start + from..start + from + name.len());
-        let message = format!("image.toml names no target `{name}` in MAAS");
-        vec![Finding::warning("DOC004", place, message)]
+        let start_of = |at: usize| at + " name='".len();
+        let lines = section.match_indices(" name='").filter_map(|(at, _)| {
+            let from = start_of(at);
+            let name = section.get(from..)?.split('\'').next()?;
+            Some((from, name))
+        });
+        lines
+            .filter(|(_, name)| !targets.iter().any(|t| t.facts.maas.name == *name))
+            .map(|(from, name)| {
+                let place = self.at(start + from..start + from + name.len());
+                let message = format!("image.toml names no target `{name}` in MAAS");
+                Finding::warning("DOC004", place, message)
+            })
+            .collect()
     }
 
     /// Where a section's text starts, and the text up to the next heading.

@@ -32,6 +32,8 @@ pub fn check(subject: Subject<'_>) -> Vec<Finding> {
     findings.extend(access(subject));
     findings.extend(ports(subject));
     findings.extend(arguments(subject));
+    findings.extend(typed_ports(subject));
+    findings.extend(outputs(subject));
     findings
 }
 
@@ -171,7 +173,58 @@ fn ports(subject: Subject<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// FW001, ACC001, QMU001 in what QEMU gets.
+/// NET001: an address of the build host in what is typed at boot. The plugin
+/// fills in a port that is free.
+fn typed_ports(subject: Subject<'_>) -> Option<Finding> {
+    let typed = subject.body().strings("boot_command").ok().flatten()?.concat();
+    let (_, rest) = typed.split_once("10.0.2.2:")?;
+    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    if port.is_empty() {
+        return None;
+    }
+    let span = &subject.body().attribute("boot_command")?.span;
+    let finding = subject.error("NET001", span, format!("boot_command types a fixed port: {port}"));
+    Some(finding.help("{{ .HTTPIP }}:{{ .HTTPPort }}"))
+}
+
+/// The host's port of a forward or a listener in an argument of QEMU, unless it
+/// is 0 or the plugin fills it in.
+fn fixed_port(switch: &str, value: &str) -> Option<String> {
+    let digits = |text: &str| {
+        let fixed = !text.is_empty() && text != "0" && text.chars().all(|c| c.is_ascii_digit());
+        fixed.then(|| text.to_owned())
+    };
+    let forward = value.split(',').find_map(|part| {
+        let host = part.strip_prefix("hostfwd=")?.split('-').next()?;
+        digits(host.rsplit(':').next()?)
+    });
+    let listens = ["-monitor", "-serial", "-qmp", "-gdb"].contains(&switch)
+        && (value.starts_with("tcp:") || value.starts_with("telnet:"));
+    let address = value.split(',').next().unwrap_or_default();
+    let listener = || digits(address.rsplit(':').next().filter(|_| listens)?);
+    forward.or_else(listener)
+}
+
+/// OUT001: a step that names the output directory of something else.
+fn outputs(subject: Subject<'_>) -> Vec<Finding> {
+    let own = subject.text("output_directory").map_or_else(String::new, |(own, _)| own);
+    let own = own.trim_end_matches('/');
+    let steps = subject.source.post_processors.iter().flatten();
+    let inline = steps.filter_map(|step| {
+        let lines = step.body.strings("inline").ok().flatten()?;
+        let other =
+            lines.iter().flat_map(|line| line.split([' ', '\'', '"', '='])).find(|word| {
+                let named = word.rsplit('/').nth(1).unwrap_or_default();
+                named.starts_with("output-") && (own.is_empty() || !word.contains(own))
+            })?;
+        let span = &step.body.attribute("inline")?.span;
+        let message = format!("`{other}` is not in this build's output directory");
+        Some(subject.error("OUT001", span, message).help("name the same local in both places"))
+    });
+    inline.collect()
+}
+
+/// FW001, ACC001, QMU001, NET001 in what QEMU gets.
 fn arguments(subject: Subject<'_>) -> Vec<Finding> {
     let rows = subject.body().string_lists("qemuargs").ok().flatten().unwrap_or_default();
     let Some(span) = subject.body().attribute("qemuargs").map(|a| &a.span) else { return vec![] };
@@ -197,6 +250,11 @@ fn argument(subject: Subject<'_>, row: &[String], span: &Span) -> Vec<Finding> {
                 .help("leave it to `accelerator` and cpu_model = \"max\""),
         );
     }
+    if let Some(port) = fixed_port(switch, &value) {
+        let message = format!("`{switch}` takes a fixed port of the host: {port}");
+        findings
+            .push(subject.error("NET001", span, message).help("{{ .SSHHostPort }}, or a socket"));
+    }
     if let Some(lost) = lost_defaults(subject, switch) {
         let message = format!("`{switch}` in qemuargs drops {lost}");
         let help = "use the plugin's own arguments (disk_*, cdrom_*, cd_*, efi_*, vtpm)";
@@ -218,5 +276,23 @@ fn lost_defaults(subject: Subject<'_>, switch: &str) -> Option<&'static str> {
         }
         "-device" if flag("vtpm") => Some("the TPM"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_of_arguments() {
+        for (switch, value, port) in [
+            ("-netdev", "user,id=n,hostfwd=tcp::2222-:22", Some("2222")),
+            ("-netdev", "user,id=n,hostfwd=tcp::{{ .SSHHostPort }}-:22", None),
+            ("-netdev", "user,id=n,hostfwd=tcp::0-:22", None),
+            ("-monitor", "telnet:127.0.0.1:4444,server", Some("4444")),
+            ("-serial", "file:serial.log", None),
+        ] {
+            assert_eq!(fixed_port(switch, value).as_deref(), port, "{value}");
+        }
     }
 }

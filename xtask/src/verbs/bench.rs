@@ -2,6 +2,7 @@
 
 mod model;
 mod pack;
+mod validate;
 
 use anyhow::Result;
 
@@ -28,6 +29,11 @@ enum Part {
     /// Serve a model of MAAS, to try `upload` and `remote` without one
     #[command(after_help = "Example: cargo xtask bench model --maas 3.8 --port 5240")]
     Model(model::Args),
+    /// How long `validate` takes for this tree, and for 10 and 100 copies of it
+    #[command(
+        after_help = "Example: cargo run --release -p xtask -- bench validate --copies 1,10 --rounds 9"
+    )]
+    Validate(validate::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -52,5 +58,6 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         }
         Part::Pack(args) => pack::run(args, &context.repo),
         Part::Model(args) => model::run(args),
+        Part::Validate(args) => validate::run(args, context),
     }
 }

@@ -33,7 +33,7 @@ pub enum FindingFormat {
 /// Which targets, and how strictly.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask validate\n  cargo xtask validate debian-12 --var release=99\n  cargo xtask validate --changed-since origin/main --strict --format github"
+    after_help = "Examples:\n  cargo xtask validate\n  cargo xtask validate debian-12 --var release=99\n  cargo xtask validate --changed-since origin/main --strict --format github\n  cargo xtask validate --native"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -49,6 +49,9 @@ pub struct Args {
     /// Leave out `packer validate` and `packer fmt`, which take a second per target
     #[arg(long)]
     no_packer: bool,
+    /// Our own rules only: start no other program
+    #[arg(long)]
+    native: bool,
     /// How to print findings
     #[arg(long, value_enum, default_value_t)]
     format: FindingFormat,
@@ -80,8 +83,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         .iter()
         .filter(|i| whole || targets.iter().any(|t| t.image == i.name))
         .collect();
-    let mut report = validate::validate(&context.repo, &images, &targets, &args.flags.options()?);
-    if !args.no_packer {
+    let options = args.flags.options()?;
+    let mut report = match args.native {
+        true => validate::native(&context.repo, &images, &targets, &options).0,
+        false => validate::validate(&context.repo, &images, &targets, &options),
+    };
+    if args.native {
+        report.skipped.push("validators of other languages, and Packer (--native)".into());
+    } else if !args.no_packer {
         report.ask_packer(&context.repo, &images, &targets)?;
     }
     finish(args, &report, started)
