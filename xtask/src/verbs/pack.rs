@@ -97,7 +97,7 @@ impl From<KindArg> for Kind {
 /// `--level`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LevelArg {
-    /// Half the CPU time, 7 % larger.
+    /// Half the CPU time, 9 % larger.
     Fast,
     /// Smaller than `pigz -9`, at a ninth of its CPU time.
     #[default]
