@@ -17,7 +17,7 @@ pub const BLOCK: usize = 1 << 20;
 /// How hard to compress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Level {
-    /// libdeflate 1: half the CPU of the default, 7 % larger.
+    /// libdeflate 1: half the CPU of the default, 9 % larger.
     Fast,
     /// libdeflate 6: smaller than `pigz -9` at a ninth of its CPU.
     #[default]

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::output::Partial;
+use super::output::{Flusher, Partial};
 use super::overlay::Overlay;
 use super::root::Root;
 use super::survey::{Manifest, Survey};
@@ -35,9 +35,12 @@ pub(super) fn pack(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
     let (partial, file) = Partial::create(&request.output)?;
     let write = || {
         let io = |error| Error::from_io("gzip", error);
+        let flusher = Flusher::start(&file);
         let mut gzip = GzipWriter::new(file, request.gzip).map_err(io)?;
         copy(&*disk.device, &mut gzip, watch).map_err(within)?;
-        gzip.finish().map_err(io)
+        let written = gzip.finish().map_err(io)?;
+        flusher.finish().map_err(io)?;
+        Ok(written)
     };
     let (file, summary) = write().map_err(|error| partial.explain(error))?;
     partial.publish(&file)?;

@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::{Error, Result};
 
@@ -40,6 +43,49 @@ impl Partial {
     /// Says which file an error is about.
     pub(crate) fn explain(&self, error: Error) -> Error {
         error.within(self.target.display())
+    }
+}
+
+/// Has what was written so far put on disk while more is compressed, so that
+/// little is left to wait for at the end.
+pub(crate) struct Flusher {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Flusher {
+    const EVERY: Duration = Duration::from_millis(250);
+
+    /// Starts; without a thread for it everything is put on disk at the end.
+    pub(crate) fn start(file: &File) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let thread = file.try_clone().and_then(|file| {
+            std::thread::Builder::new().name("flush".into()).spawn(move || {
+                while stopped.recv_timeout(Self::EVERY) == Err(RecvTimeoutError::Timeout) {
+                    file.sync_data()?;
+                }
+                Ok(())
+            })
+        });
+        Self { stop: Some(stop), thread: thread.ok() }
+    }
+
+    /// Stops; the error is one that the end would not be told again.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.join()
+    }
+
+    fn join(&mut self) -> io::Result<()> {
+        self.stop = None;
+        let result = self.thread.take().map(JoinHandle::join);
+        result.map_or(Ok(()), |it| it.unwrap_or_else(|_| Err(io::Error::other("it panicked"))))
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        // Dropped because of an error that matters more.
+        let _: io::Result<()> = self.join();
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread::Scope;
 
 use super::archive::{Archive, Totals};
-use super::output::Partial;
+use super::output::{Flusher, Partial};
 use super::tap::Tap;
 use super::walk::{Change, Tree};
 use super::watch::Watch;
@@ -47,11 +47,13 @@ fn compress<'scope>(
 ) -> Result<(File, Written)> {
     let io = |error| Error::from_io("gzip", error);
     let (tap, blocks) = Tap::start(scope)?;
+    let flusher = Flusher::start(&file);
     let gzip = GzipWriter::new(file, options).map_err(io)?.tapped_by(blocks);
     let mut archive = Archive::new(gzip, watch);
     let changes = tree.walk(&mut archive)?;
     let (gzip, totals) = archive.finish()?;
     let (file, summary) = gzip.finish().map_err(io)?;
+    flusher.finish().map_err(io)?;
     let (index, warnings) = tap.finish()?;
     Ok((file, Written { summary, totals, changes, index, warnings }))
 }

@@ -19,7 +19,7 @@ pub(super) struct Run {
     pub(super) bytes: u64,
     /// Largest resident set in bytes; 0 if not watched.
     pub(super) peak: u64,
-    /// Files besides the output that it had open for writing.
+    /// Large files besides the output that it had open for writing.
     pub(super) extra: Vec<String>,
 }
 
@@ -34,6 +34,8 @@ pub(super) fn best(all: &[Run]) -> Run {
 }
 
 const LIMIT: Duration = Duration::from_secs(3600);
+/// The lists beside the artifact stay below this; a copy of a disk does not.
+pub(super) const LARGE: u64 = 16 << 20;
 /// Between two looks at a running program.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -107,7 +109,9 @@ fn look(proc: &Path, output: &str, run: &mut Run) {
     for entry in fs::read_dir(proc.join("fd")).into_iter().flatten().flatten() {
         let Ok(target) = fs::read_link(entry.path()) else { continue };
         let shown = target.to_string_lossy().into_owned();
-        let writes = fs::symlink_metadata(entry.path()).is_ok_and(|meta| is_writable(&meta));
+        let large = fs::metadata(entry.path()).is_ok_and(|meta| meta.len() >= LARGE);
+        let writes =
+            large && fs::symlink_metadata(entry.path()).is_ok_and(|meta| is_writable(&meta));
         let known = shown.contains(output) || shown.ends_with("bench.log");
         if writes && target.is_absolute() && !shown.starts_with("/dev/") && !known {
             run.extra.push(shown);
@@ -154,7 +158,11 @@ mod tests {
         look(Path::new("/proc/self"), "nothing", &mut run);
         assert!(run.peak > 1 << 20, "{run:?}");
         let dir = tempfile::tempdir().unwrap();
-        let _file = fs::File::create(dir.path().join("temp")).unwrap();
+        fs::File::create(dir.path().join("temp")).unwrap().set_len(LARGE - 1).unwrap();
+        let file = fs::File::options().write(true).open(dir.path().join("temp")).unwrap();
+        look(Path::new("/proc/self"), "nothing", &mut run);
+        assert!(!run.extra.iter().any(|file| file.ends_with("/temp")), "{run:?}");
+        file.set_len(LARGE).unwrap();
         look(Path::new("/proc/self"), "nothing", &mut run);
         assert!(run.extra.iter().any(|file| file.ends_with("/temp")), "{run:?}");
     }

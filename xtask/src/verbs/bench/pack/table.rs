@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::measure::LARGE;
 use super::rivals::{CONVERT, FUSE, MOUNT, Rival};
 use super::{Run, best};
 use crate::table;
@@ -138,7 +139,7 @@ fn peak(run: &Run, qcow2: &Run, raw: &Run) -> Bar {
 fn no_temporary(runs: &[&Run]) -> Bar {
     let extra: Vec<&str> = runs.iter().flat_map(|run| &run.extra).map(String::as_str).collect();
     Bar {
-        what: "temporary disk: files written besides the output".into(),
+        what: format!("temporary disk: files over {} MiB besides the output", LARGE >> 20),
         figure: if extra.is_empty() { "none".into() } else { extra.join(" ") },
         bar: "none".into(),
         good: Some(extra.is_empty()),
