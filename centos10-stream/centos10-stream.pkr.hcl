@@ -16,5 +16,6 @@ locals {
       AppStream = "${local.installer_mirror}/10-stream/AppStream/${local.rpm_arch}/os/"
       CRB       = "${local.installer_mirror}/10-stream/CRB/${local.rpm_arch}/os/"
     }
+    hook = true # curtin accepts 10 with BIOS since February 2026
   }
 }

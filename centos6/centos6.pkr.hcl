@@ -108,7 +108,7 @@ build {
   post-processor "shell-local" {
     inline = [
       local.installer_check,
-      "echo 'Disk ready. Make the MAAS image with: cargo xtask pack ${local.target} --disk ${local.qemu_output_directory}/${local.qemu_vm_name}'",
+      "echo 'Disk ready. Make the MAAS image with: cargo xtask pack --target ${local.target} --output ${local.target}.tar.gz ${local.qemu_output_directory}/${local.qemu_vm_name}'",
     ]
   }
 }

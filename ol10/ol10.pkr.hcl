@@ -18,5 +18,6 @@ locals {
     repositories = {
       AppStream = "${local.installer_mirror}/repo/OracleLinux/OL10/appstream/${local.rpm_arch}/"
     }
+    hook = true # curtin accepts 10 with BIOS since February 2026
   }
 }

@@ -21,5 +21,6 @@ locals {
     repositories = {
       AppStream = var.mirror == null ? "file:///run/install/repo/AppStream" : "${local.installer_mirror}/AppStream/"
     }
+    hook = true # curtin accepts 10 with BIOS since February 2026
   }
 }

@@ -1,20 +1,13 @@
 # Rocky Linux 8 for MAAS.
-# What the EL family shares is in el.pkr.hcl.
+# What the EL family shares is in el.pkr.hcl, what rebuilds share in rebuild.pkr.hcl.
 
 locals {
-  rpm_arch      = { amd64 = "x86_64", arm64 = "aarch64" }[var.architecture]
   media_default = "https://download.rockylinux.org/pub/rocky"
-  os = {
+  rebuild = {
     image         = "rocky8"
     title         = "Rocky Linux 8"
-    major         = 8
+    version       = "8.10"
+    prefix        = "Rocky"
     efi_directory = "rocky"
-    iso_url       = "${local.installer_media_base}/8.10/isos/${local.rpm_arch}/Rocky-8.10-${local.rpm_arch}-boot.iso"
-    iso_checksum  = "file:${local.installer_media_base}/8.10/isos/${local.rpm_arch}/CHECKSUM"
-    install_url   = "${local.installer_mirror}/8.10/BaseOS/${local.rpm_arch}/os/"
-    repositories = {
-      AppStream = "${local.installer_mirror}/8.10/AppStream/${local.rpm_arch}/os/"
-      extras    = "${local.installer_mirror}/8.10/extras/${local.rpm_arch}/os/"
-    }
   }
 }

@@ -337,7 +337,12 @@ source "qemu" "windows" {
     "customize.ps1"                                       = file(coalesce(var.customize_script, "${abspath(path.root)}/scripts/customize.ps1"))
   }
   cd_files = concat(
-    ["${abspath(path.root)}/scripts/first-logon.ps1", "${abspath(path.root)}/curtin"],
+    [
+      "${abspath(path.root)}/scripts/first-logon.ps1",
+      "${abspath(path.root)}/scripts/setup-watch.cmd",
+      "${abspath(path.root)}/scripts/setup-error.cmd",
+      "${abspath(path.root)}/curtin",
+    ],
     var.cloudbase_init_msi == null ? [] : [var.cloudbase_init_msi],
     var.driver_directory == null ? [] : [trimsuffix(var.driver_directory, "/")],
   )

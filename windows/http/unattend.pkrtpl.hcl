@@ -25,16 +25,20 @@
     </component>
 %{ endif ~}
     <component name="Microsoft-Windows-Setup" processorArchitecture="amd64" publicKeyToken="31bf3856ad364e35" language="neutral" versionScope="nonSxS">
-%{ if length(bypass) > 0 ~}
       <RunSynchronous>
+        <!-- Tells on the second serial port what stops Setup, from whatever
+             letter our CD has. -->
+        <RunSynchronousCommand wcm:action="add">
+          <Order>1</Order>
+          <Path>cmd /c for %d in (C D E F G H) do if exist %d:\setup-watch.cmd start "" /min cmd /c %d:\setup-watch.cmd %d:</Path>
+        </RunSynchronousCommand>
 %{ for number, name in bypass ~}
         <RunSynchronousCommand wcm:action="add">
-          <Order>${number + 1}</Order>
+          <Order>${number + 2}</Order>
           <Path>reg add HKLM\SYSTEM\Setup\LabConfig /v ${name} /t REG_DWORD /d 1 /f</Path>
         </RunSynchronousCommand>
 %{ endfor ~}
       </RunSynchronous>
-%{ endif ~}
       <DiskConfiguration>
         <WillShowUI>OnError</WillShowUI>
         <Disk wcm:action="add">

@@ -170,6 +170,11 @@ function Remove-Credentials {
     }
 }
 
+# It would run on the deployed machine too, and turn that off.
+function Remove-ErrorHandler {
+    Remove-Item -Force -Path (Join-Path $env:SystemRoot 'Setup\Scripts\ErrorHandler.cmd') -ErrorAction SilentlyContinue
+}
+
 # Space that is not zero would be in the image.
 function Clear-Space {
     Remove-Item -Recurse -Force -Path $Work -ErrorAction SilentlyContinue
@@ -202,6 +207,7 @@ function Build-Image {
     Remove-BlockingPackages
     Wait-Decryption
     Remove-Credentials
+    Remove-ErrorHandler
     Clear-Space
     Write-Step 'sysprep'
     Start-Sysprep

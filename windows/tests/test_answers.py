@@ -188,6 +188,48 @@ class Rendered(Rules):
         self.assertEqual(texts(sysprep, "fDenyTSConnections"), [])
 
 
+class SetupWatch(Rules):
+    """What stops Setup before the first logon is told, see scripts/setup-*.cmd."""
+
+    def script(self, name):
+        with open(os.path.join(HERE, "../scripts", name), "rb") as stream:
+            return stream.read()
+
+    def test_setup_starts_it_from_any_letter(self):
+        for target in TARGETS:
+            root = self.check([text for name, text in plans.source(target)["cd_content"].items()
+                               if name.lower().endswith("unattend.xml")][0])
+            first = [path for path in texts(root, "RunSynchronousCommand/Path") if "setup-watch.cmd" in path]
+            self.assertEqual(len(first), 0 if "-vhdx-" in target else 1, target)
+
+    def test_form(self):
+        for name in ("setup-watch.cmd", "setup-error.cmd"):
+            raw = self.script(name)
+            # cmd.exe finds labels reliably only in files with its own line ends.
+            self.assertEqual(raw.count(b"\n"), raw.count(b"\r\n"), name)
+            self.assertTrue(raw.isascii(), name)
+            lines = raw.decode().splitlines()
+            labels = {line[1:] for line in lines if re.match(r":\w+$", line)}
+            used = set(re.findall(r"(?:goto |call :)(\w+)", raw.decode()))
+            self.assertEqual(labels, used, name)
+            code = [line for line in lines if line.split(" ")[0].lower() != "rem"]
+            self.assertEqual(sum(line.count("(") for line in code), sum(line.count(")") for line in code), name)
+            # The logs, then the verdict that the first-logon script has too, then the power.
+            end = [line for line in code if re.search("call :send|FAILED|shutdown", line)]
+            self.assertEqual([bool(re.search("shutdown", line)) for line in end][-1], True)
+            self.assertIn("image-build: FAILED", end[-2])
+
+    def test_within_a_minute(self):
+        text = self.script("setup-watch.cmd").decode()
+        wait = int(re.search(r"ping -n (\d+)", text).group(1)) - 1
+        rounds = int(re.search(r"geq (\d+)", text).group(1))
+        self.assertLessEqual(wait * (rounds + 1), 55)
+
+    def test_it_does_not_stay_in_the_image(self):
+        self.assertIn(b"Setup\\Scripts\\ErrorHandler.cmd", self.script("setup-watch.cmd"))
+        self.assertIn(b"    Remove-ErrorHandler\n", self.script("first-logon.ps1"))
+
+
 class Drivers(Rules):
     def test_none(self):
         for target in TARGETS:
@@ -195,7 +237,8 @@ class Drivers(Rules):
             self.assertNotIn("PnpCustomizations", "".join(source["cd_content"].values()), target)
             self.assertEqual(source["disk_interface"], "ide")
             self.assertFalse([row for row in source["qemuargs"] if row[0] == "-cdrom"])
-            self.assertEqual([os.path.basename(path) for path in source["cd_files"]], ["first-logon.ps1", "curtin"])
+            self.assertEqual([os.path.basename(path) for path in source["cd_files"]], 
+                             ["first-logon.ps1", "setup-watch.cmd", "setup-error.cmd", "curtin"])
 
     def test_virtio(self):
         for version, directory in [("2016", "2k16"), ("2019", "2k19"), ("2022", "2k22"), ("2025", "2k25"),

@@ -1,6 +1,7 @@
 //! The pipeline: lock, media, engine, pack, contract, publish.
 
 pub mod board;
+pub mod edition;
 pub mod engine;
 pub mod html;
 pub mod ledger;
@@ -15,6 +16,7 @@ pub mod queue;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod sign;
 #[cfg(test)]
 mod simulated;
 pub mod summary;

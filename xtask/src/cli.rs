@@ -108,6 +108,8 @@ pub enum Command {
     Fuzz(verbs::fuzz::Args),
     /// Print the CI matrix
     Matrix(verbs::matrix::Args),
+    /// Write the workflows of CI from the catalog, or check them
+    Ci(verbs::ci::Args),
     /// Make a directory for an operating system, like one that is there
     New(verbs::new::Args),
     /// Say why a rule matters
@@ -120,4 +122,6 @@ pub enum Command {
     Clean(verbs::clean::Args),
     /// Print tab completion for a shell
     Completions(verbs::completions::Args),
+    /// Print or write manual pages
+    Man(verbs::man::Args),
 }

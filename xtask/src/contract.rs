@@ -106,6 +106,8 @@ enum Scope {
     Archive,
     /// The same, on a whole disk.
     Disk,
+    /// The same, and every whole disk of another system.
+    Hook,
 }
 
 /// Where and how a rule is broken.
@@ -237,6 +239,7 @@ impl<'a> Input<'a> {
             Scope::Root => readable,
             Scope::Archive => readable && self.artifact.kind == Kind::Tgz,
             Scope::Disk => readable && self.artifact.kind == Kind::Ddgz,
+            Scope::Hook => readable || !linux,
         }
     }
 

@@ -20,6 +20,7 @@ pub mod provision;
 pub mod qmp;
 pub mod random;
 pub mod run;
+pub mod shots;
 pub mod spec;
 pub mod ssh;
 pub mod step;

@@ -58,6 +58,7 @@ pub const TARGETS: &[Target] = &[
     Target { form: Form::Bytes, ..disk("rpmdb", "rpm databases: SQLite and ndb") },
     Target { form: Form::Bytes, ..disk("tar", "archives in artifacts, and the contract's checks") },
     Target { form: Form::Bytes, ..disk("gzip", "artifacts") },
+    Target { form: Form::Bytes, ..disk("rpmdb", "rpm databases: SQLite and ndb") },
 ];
 
 const fn text(

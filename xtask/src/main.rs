@@ -41,8 +41,10 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Bench(args) => verbs::bench::run(args, &context),
         Command::Build(args) => verbs::build::run(args, &context),
+        Command::Ci(args) => verbs::ci::run(args, &context),
         Command::Clean(args) => verbs::clean::run(args, &context),
         Command::Completions(args) => verbs::completions::run(args, &mut Cli::command()),
+        Command::Man(args) => verbs::man::run(args, &mut Cli::command()),
         Command::DeployTest(args) => verbs::deploy_test::run(args, &context),
         Command::Docs(args) => verbs::docs::run(args, &context),
         Command::Doctor(args) => verbs::doctor::run(args, &context),

@@ -7,13 +7,15 @@
 //! leave nothing half-written under a final name.
 
 pub mod bootstrap;
-mod check;
+pub mod check;
 mod checksum;
 mod download;
 mod error;
 mod hash;
 mod http;
+pub mod iso;
 mod lock;
+pub mod pin;
 mod signature;
 mod source;
 mod store;
@@ -23,8 +25,8 @@ mod test_server;
 #[cfg(test)]
 mod tests;
 pub mod volume;
+pub mod wim;
 
-pub use check::{Checked, Newer, check};
 pub use checksum::{Algorithm, Checksum, Digest};
 pub use error::MediaError;
 pub use hash::{Digests, hash_file};

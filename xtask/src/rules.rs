@@ -106,6 +106,16 @@ pub const RULES: &[Rule] = &[
         "medium and checksum by plain http can both be replaced on the way",
     ),
     rule(
+        "MED003",
+        "what is downloaded has an address",
+        "`try` swallows a misspelt name, and the build ends with a VM that has nothing to boot",
+    ),
+    rule(
+        "MED004",
+        "the key that signs a checksum list is a file of common/keys",
+        "the build stops before the download: nobody can tell who signed the list",
+    ),
+    rule(
         "VNC001",
         "a VM's screen is not open to the network",
         "whoever can reach it has the keyboard of a machine that installs as root",

@@ -205,6 +205,7 @@ fn check_target(
     let dir = resolver.dir(target);
     let mut result = TargetResult::default();
     result.findings.extend(maas::check(&repo.root, &dir, target));
+    result.findings.extend(maas::signing_key(repo, &dir, target));
     let declared = resolver.template(target).map(Template::declared_variables);
     let undeclared = native::undeclared(&repo.root, &dir, target, &declared.unwrap_or_default());
     match resolver.resolve(target, options, None) {

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod build;
+pub mod ci;
 pub mod clean;
 pub mod completions;
 pub mod deploy_test;
@@ -12,6 +13,7 @@ pub mod fmt;
 pub mod fuzz;
 pub mod inspect;
 pub mod list;
+pub mod man;
 pub mod matrix;
 pub mod media;
 pub mod new;

@@ -140,7 +140,7 @@ impl Plan for Killer {
 fn kill(id: u32) {
     let id = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
     // It may have ended; nobody else gets its number before it is waited for.
-    let _gone = kill_process(id, Signal::KILL);
+    let _unused = kill_process(id, Signal::KILL);
 }
 
 /// Kills at the request of that number; false if there are fewer.

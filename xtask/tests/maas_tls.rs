@@ -6,13 +6,23 @@ use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use sha2::{Digest as _, Sha256};
+use xtask::maas::api::{Api, Pace};
+use xtask::maas::filetype::Filetype;
+use xtask::maas::http::Client;
 use xtask::maas::model::dialect;
-use xtask::maas::model::fault::Calm;
+use xtask::maas::model::fault::{Calm, Dice, Happened, Random};
 use xtask::maas::model::front::Server;
+use xtask::maas::offer::Offer;
+use xtask::maas::secret::ApiKey;
+use xtask::maas::upload::Upload;
+use xtask::maas::url::Base;
+use xtask::signal::CancelToken;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/maas/");
 
@@ -25,7 +35,9 @@ fn list(env: &[(&str, &str)]) -> (Option<i32>, String) {
         "http_proxy",
         "HTTP_PROXY",
         "https_proxy",
+        "HTTPS_PROXY",
         "all_proxy",
+        "ALL_PROXY",
         "no_proxy",
         "NO_PROXY",
     ] {
@@ -122,6 +134,50 @@ fn an_authority_of_its_own_is_needed_and_enough() {
     assert_eq!(server.app().log.len(), asked, "a request went to a server that is not trusted");
 }
 
+/// Random faults behind TLS, where another part of the client is at work.
+#[test]
+fn uploads_over_tls_survive_faults() {
+    let ca = std::fs::read(format!("{FIXTURES}ca.pem")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.tar.gz");
+    let (mut faults, mut identical) = (0, 0);
+    for (seed, dialect) in (0..).zip(dialect::ALL.iter().cycle().take(25)) {
+        let server = Server::start(dialect, Box::new(Calm)).unwrap();
+        let url = format!("https://localhost:{}/MAAS", tls_front(server.address()).port());
+        let key = ApiKey::parse(&Server::key()).unwrap();
+        let base = Base::parse(&url).unwrap();
+        let client = Client::new(base, key, Some(&ca), CancelToken::new()).unwrap();
+        let api = Api::new(client, Pace { second: Duration::from_millis(1), attempts: 10 });
+        let version = api.version().unwrap();
+        let mut dice = Dice::new(seed);
+        let bytes: Vec<u8> = (0..20_000).flat_map(|_| dice.below(u64::MAX).to_le_bytes()).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let offer = Offer {
+            path: path.clone(),
+            name: "custom/tls".into(),
+            title: String::new(),
+            base_image: String::new(),
+            architecture: "amd64/generic".into(),
+            filetype: Filetype::named("tgz").unwrap(),
+            sha256: Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect(),
+            size: bytes.len() as u64,
+            stamp: None,
+            min_version: None,
+        };
+        let happened: Happened = Arc::default();
+        server.set_plan(Box::new(Random::new(seed, 150, happened.clone())));
+        let result = Upload::new(&api, &version, &offer, &mut |_| {}).piece(30_000).run(false);
+        let what = format!("seed {seed} on {}: {happened:?} {result:?}", dialect.version);
+        result.expect(&what);
+        let app = server.app();
+        assert!(app.store.files().all(|f| app.store.is_true(f)), "{what}");
+        faults += happened.lock().unwrap().len();
+        identical += app.store.files().count();
+    }
+    println!("{identical} of 25 identical, {faults} faults");
+    assert!(faults > 10 && identical == 25, "{faults} faults, {identical} identical");
+}
+
 /// A proxy that tunnels, and remembers what it was asked for.
 fn proxy(asked: Arc<Mutex<Vec<String>>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -150,7 +206,22 @@ fn proxy_variables_are_honoured() {
     let (code, text) =
         list(&[("MAAS_URL", &server.url), ("http_proxy", &through), ("HTTP_PROXY", &through)]);
     assert_eq!(code, Some(0), "{text}");
+    let asked_again = asked.clone();
     let asked = asked.lock().unwrap();
     let expected = format!("CONNECT {} HTTP/1.1", server.address());
     assert!(!asked.is_empty() && asked.iter().all(|line| *line == expected), "{asked:?}");
+    let count = asked.len();
+    drop(asked);
+    // The scheme decides, and hosts can be left out, as with curl.
+    for env in [
+        [("https_proxy", through.as_str()), ("x", "")],
+        [("http_proxy", &through), ("no_proxy", "127.0.0.1")],
+    ] {
+        let (code, text) = list(&[&[("MAAS_URL", server.url.as_str())][..], &env].concat());
+        assert_eq!(code, Some(0), "{text}");
+    }
+    let (code, text) = list(&[("MAAS_URL", &server.url), ("all_proxy", "no://u:hunter2@x")]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("all_proxy is no URL") && !text.contains("hunter2"), "{text}");
+    assert_eq!(asked_again.lock().unwrap().len(), count);
 }

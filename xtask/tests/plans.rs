@@ -7,6 +7,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+#[path = "standin/menu.rs"]
+mod menu;
+
 use packer_hcl::body::Body;
 use xtask::catalog::{Catalog, Image, Target};
 use xtask::plan::{Options, Resolved, Resolver};
@@ -119,22 +122,114 @@ fn answer_files_of_each_kind() {
     }
 }
 
-/// Values that quoting and escaping have to survive, and every branch of the
-/// answer files.
-const KNOBS: [&[(&str, &str)]; 4] = [
-    &[
-        ("mirror", "http://mirror.example/it's"),
-        ("repositories", r#"{"extra"="https://repo.example/x?a=1&b=2"}"#),
-        ("https_proxy", "http://user:pa$$'word@proxy.example:3128"),
-    ],
-    &[("http_proxy", "http://proxy.example:3128"), ("kernel", "kernel-5.14.0")],
-    &[
-        ("locale", "de_DE.UTF-8"),
-        ("timezone", "Europe/Berlin"),
-        ("extra_packages", r#"["vim-enhanced", "@development"]"#),
-    ],
-    &[("media_base", "http://127.0.0.1:8000"), ("package_directory", "/var/tmp")],
+/// Menu, argument, and whether it is isolinux, by the file that has the keys.
+fn menus(image: &Image) -> Option<(&'static [&'static str], &'static str, bool)> {
+    let has = |name: &str| image.dir.join(name).exists();
+    match image.name.as_str() {
+        "centos6" => Some((&["el6"], "ks", true)),
+        "sles15" => Some((&["sles15"], "autoyast", false)),
+        "sles16" => Some((&["sles16"], "inst.auto", false)),
+        _ if has("el.pkr.hcl") => Some((&["el", "el-fips"], "inst.ks", false)),
+        _ => None,
+    }
+}
+
+/// Entries that a mutated menu has where the keys expect the installation's.
+const ANOTHER: [&str; 2] = [
+    "menuentry 'Another entry' {\n\thalt\n}\n",
+    "label another\n  menu default\n  append initrd=/x rescue\n",
 ];
+
+#[test]
+fn keys_reach_the_kernels_line_of_every_menu_and_of_no_mutated_one() {
+    let catalog = Catalog::load(&root()).unwrap();
+    let mut shown = 0;
+    for (image, (names, argument, isolinux)) in
+        catalog.images.iter().filter_map(|image| Some((image, menus(image)?)))
+    {
+        let boots = if isolinux { menu::isolinux_boots } else { menu::grub_boots };
+        for target in &image.targets {
+            let command = boot_command(&resolve(image, target).source.body);
+            for name in names {
+                let line = boots(&menu::text(name, None), &command);
+                let line = line.unwrap_or_else(|| panic!("{} {name}: {command}", target.id));
+                assert!(
+                    line.contains(&format!(" {argument}=http://{{{{")),
+                    "{}: {line}",
+                    target.id
+                );
+                let wrong = ["rd.live.check", "upgrade=1", "nomodeset", "rescue"];
+                assert!(!wrong.iter().any(|word| line.contains(word)), "{}: {line}", target.id);
+                let another = ANOTHER.get(usize::from(isolinux)).copied();
+                let mutated = boots(&menu::text(name, another), &command);
+                assert!(mutated.is_none_or(|line| line.contains("rescue")), "{}", target.id);
+                let moved = menu::text(name, None).replace("linux ", "echo loading\nlinux ");
+                assert!(isolinux || boots(&moved, &command).is_none(), "{}", target.id);
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown >= 60, "{shown} menus");
+}
+
+/// Knobs that reach an answer file, with a value that quoting and escaping have
+/// to survive; unset is the other value of each.
+const KNOBS: [(&str, &str); 10] = [
+    ("mirror", "http://mirror.example/it's"),
+    ("media_base", "http://127.0.0.1:8000"),
+    ("repositories", r#"{"extra"="https://repo.example/x?a=1&b=2"}"#),
+    ("https_proxy", "http://user:pa$$'word@proxy.example:3128"),
+    ("http_proxy", "http://proxy.example:3128"),
+    ("kernel", "kernel-5.14.0"),
+    ("locale", "de_DE.UTF-8"),
+    ("timezone", "Europe/Berlin"),
+    ("extra_packages", r#"["vim-enhanced", "@development"]"#),
+    ("package_directory", "/var/tmp"),
+];
+
+/// Only SLES has these.
+const SUSE: [(&str, &str); 2] =
+    [("registration_code", "CODE<&>1"), ("registration_url", "https://rmt.example/?a=1&b=2")];
+
+/// Every value of every knob with every value of every other one (pairwise): the
+/// product would be 1024 and 4096 runs for each target. A knob is set in a
+/// run if that bit of its code is; found by a random search, checked below.
+const CODES: [u16; 12] = [
+    0b11_1001_0010,
+    0b01_0011_0110,
+    0b00_1101_1100,
+    0b10_1001_1010,
+    0b11_1010_0001,
+    0b11_0010_1010,
+    0b00_0011_1110,
+    0b11_0100_0110,
+    0b01_0011_0011,
+    0b01_0110_0110,
+    0b11_1010_1000,
+    0b00_0001_1111,
+];
+const RUNS: u16 = 10;
+
+#[test]
+fn every_pair_of_values_is_there() {
+    for (at, one) in CODES.iter().enumerate() {
+        for other in CODES.iter().skip(at + 1) {
+            for (a, b) in [(true, true), (true, false), (false, true), (false, false)] {
+                let has = |run: u16| (one >> run & 1 == 1) == a && (other >> run & 1 == 1) == b;
+                assert!((0..RUNS).any(has), "{one:010b} {other:010b}: {a} {b}");
+            }
+        }
+    }
+}
+
+/// The knobs of one run, of those that the image has.
+fn knobs(suse: bool, run: u16) -> Vec<(String, String)> {
+    let all = KNOBS.iter().chain(if suse { &SUSE[..] } else { &[] });
+    all.zip(CODES)
+        .filter(|(_, code)| code >> run & 1 == 1)
+        .map(|((name, value), _)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
 
 /// `cargo test -p xtask --test plans -- --ignored`
 #[test]
@@ -144,11 +239,11 @@ fn answer_files_are_valid_with_every_knob() {
     let catalog = Catalog::load(&root).unwrap();
     let mut documents = Documents::default();
     for image in catalog.images.iter().filter(|i| is_installed(i)) {
-        for (target, knobs) in image.targets.iter().flat_map(|t| KNOBS.map(|k| (t, k))) {
+        let suse = image.dir.join("suse.pkr.hcl").exists();
+        for (target, run) in image.targets.iter().flat_map(|t| (0..RUNS).map(move |r| (t, r))) {
             let mut resolver = Resolver::new(&root, &root.join("out"));
             resolver.load(target).unwrap();
-            let vars = knobs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
-            let options = Options { vars: vars.collect(), ..Options::default() };
+            let options = Options { vars: knobs(suse, run), ..Options::default() };
             let resolved = resolver.resolve(target, &options, None).unwrap();
             for (name, text) in rendered(&resolved.source.body) {
                 let document = Document { file: image.name.clone().into(), name, text };

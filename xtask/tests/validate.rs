@@ -171,6 +171,20 @@ const CASES: &[Case] = &[
         Some("http://example.org"),
     ),
     Case("MED002", HCL, "\"file:https://", "\"file:http://", Some("file:http://")),
+    Case(
+        "MED003",
+        HCL,
+        "\"https://example.org/${local.codenames[var.release]}/${var.architecture}.iso\"",
+        "try(local.codename.one, \"\")",
+        Some("local.codename"),
+    ),
+    Case(
+        "MED004",
+        TOML,
+        "kind = \"download\"",
+        "kind = \"download\"\nsigned_by = \"one\"",
+        Some("signed_by"),
+    ),
     Case("VNC001", HCL, "\"127.0.0.1\"", "\"0.0.0.0\"", Some("0.0.0.0")),
     Case(
         "SEC001",

@@ -6,6 +6,7 @@ use crate::block::BlockRead;
 use crate::bytes::clip;
 use crate::ext4::Ext4;
 use crate::fat::Fat;
+use crate::ntfs::Ntfs;
 use crate::xfs::Xfs;
 use crate::{Error, ErrorKind, Result};
 
@@ -179,6 +180,8 @@ pub enum Content {
     Fat,
     /// XFS: [`open`] reads version 5.
     Xfs,
+    /// NTFS: [`open`] reads it, but no compressed files.
+    Ntfs,
     /// Something known that is not read here, by its name in `/etc/fstab` or
     /// of `blkid` (`btrfs`, `swap`, `LVM2_member`).
     Foreign(&'static str),
@@ -217,6 +220,7 @@ pub fn probe(disk: &dyn BlockRead) -> Result<Content> {
         _ if has(0x438, &[0x53, 0xef]) => Content::Ext,
         Some(("vfat", ..)) => Content::Fat,
         Some(("xfs", ..)) => Content::Xfs,
+        Some(("ntfs", ..)) => Content::Ntfs,
         Some((name, ..)) => Content::Foreign(name),
         None => Content::Unknown,
     })
@@ -231,8 +235,10 @@ pub fn open(disk: Arc<dyn BlockRead>) -> Result<Box<dyn FileSystem>> {
         Content::Ext => Ok(Box::new(Ext4::open(disk)?)),
         Content::Fat => Ok(Box::new(Fat::open(disk)?)),
         Content::Xfs => Ok(Box::new(Xfs::open(disk)?)),
+        Content::Ntfs => Ok(Box::new(Ntfs::open(disk)?)),
         Content::Foreign(name) => {
-            let reason = format!("`{name}` is not read, only ext2, ext3, ext4, XFS and FAT are");
+            let reason =
+                format!("`{name}` is not read, only ext2, ext3, ext4, XFS, FAT and NTFS are");
             Err(Error::unsupported("file system", reason))
         }
         Content::Unknown => {

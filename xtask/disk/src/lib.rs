@@ -1,8 +1,8 @@
 //! Reads disks and file systems without mounting, writes MAAS artifacts.
 //!
 //! The layers, from the bottom: a [`block::BlockRead`] is a virtual disk or a
-//! window into one, [`partition`] and [`lvm`] find the windows, [`ext4`], [`xfs`] and
-//! [`fat`] read the file system inside one and offer it as a [`fs::FileSystem`].
+//! window into one, [`partition`] and [`lvm`] find the windows, [`ext4`], [`xfs`],
+//! [`ntfs`] and [`fat`] read the file system inside one and offer it as a [`fs::FileSystem`].
 //!
 //! Everything here reads untrusted bytes: damaged or hostile input is an
 //! [`Error`], never a panic, a hang or an allocation sized by the input.
@@ -19,6 +19,7 @@ pub mod fs;
 pub mod gzip;
 pub mod lvm;
 mod metadata;
+pub mod ntfs;
 pub mod pack;
 pub mod partition;
 pub mod policy;

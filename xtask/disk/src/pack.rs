@@ -17,6 +17,7 @@ mod watch;
 
 use std::path::PathBuf;
 
+pub(crate) use curtin::index as index_curtin;
 pub(crate) use root::index_disk;
 
 pub use archive::Totals;

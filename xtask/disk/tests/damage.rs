@@ -53,6 +53,27 @@ fn file_systems() {
 }
 
 #[test]
+fn ntfs() {
+    limit_memory();
+    let dir = image::scratch();
+    let image = dir.path().join("ntfs.img");
+    let packed: &[u8] = include_bytes!("fixtures/ntfs.img.gz");
+    let mut gzip = flate2::read::GzDecoder::new(packed);
+    std::io::copy(&mut gzip, &mut fs::File::create(&image).unwrap()).unwrap();
+    // Most of the others are a table of capital letters that no reader needs.
+    let bytes = fs::read(&image).unwrap();
+    let len = |at: usize| match &bytes[at..at + 4] {
+        b"FILE" => 2,
+        b"INDX" => 8,
+        _ => 0,
+    };
+    let sectors = (0..bytes.len()).step_by(512);
+    let used: Vec<usize> =
+        sectors.flat_map(|at| (0..len(at)).map(move |index| at + index * 512)).collect();
+    torture_and("ntfs", &image, &used, |_, _| {});
+}
+
+#[test]
 fn fat() {
     limit_memory();
     for (mib, options) in [(6, "-F 12 -s 4"), (9, "-F 16 -s 2"), (34, "-F 32 -s 1")] {

@@ -110,11 +110,11 @@ fn a_whole_disk_needs_the_directory_that_curtin_looks_for() {
     fs::create_dir(dir.join("file")).unwrap();
     fs::write(&file, "not a directory").unwrap();
     let file = make_esp(&dir, "3", &file);
-    // NTFS by its magic number only: curtin can read it, this crate cannot.
-    let ntfs = dir.join("ntfs.img");
-    let mut bytes = vec![0; 1 << 20];
-    bytes[3..11].copy_from_slice(b"NTFS    ");
-    fs::write(&ntfs, bytes).unwrap();
+    let volume = ntfs();
+    let windows = dir.join("ntfs.img");
+    fs::write(&windows, &volume).unwrap();
+    let without = dir.join("without.img");
+    fs::write(&without, replaced(&volume, "curtin", "nitruc")).unwrap();
     let none = Path::new("");
     for (parts, expected) in [
         (&[(1, ROOT, root.as_path()), (15, ESP, &plain)][..], false),
@@ -122,7 +122,8 @@ fn a_whole_disk_needs_the_directory_that_curtin_looks_for() {
         (&[(1, ROOT, &root), (15, ESP, &marked)], true),
         (&[(1, ESP, &marked), (2, LINUX, none)], true),
         (&[(1, ESP, &plain), (2, LINUX, none)], false),
-        (&[(1, ESP, &plain), (2, LINUX, &ntfs)], true),
+        (&[(1, ESP, &plain), (2, LINUX, &windows)], true),
+        (&[(1, ESP, &plain), (2, LINUX, &without)], false),
     ] {
         packing::make_disk(&bench.disk, parts);
         let request = PackRequest { kind: Kind::Ddgz, ..bench.request("x.dd.gz") };
@@ -137,6 +138,53 @@ fn a_whole_disk_needs_the_directory_that_curtin_looks_for() {
                 assert!(!request.output.exists());
             }
         }
+    }
+}
+
+/// The volume of `fixtures/make-ntfs`.
+fn ntfs() -> Vec<u8> {
+    let packed: &[u8] = include_bytes!("fixtures/ntfs.img.gz");
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut bytes).unwrap();
+    bytes
+}
+
+/// With another name of the same length for every entry of that name.
+fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let (from, to) = (wide(from), wide(to));
+    let mut bytes = bytes.to_vec();
+    for at in 0..bytes.len() - from.len() {
+        // The hooks' names start the same.
+        if bytes[at..].starts_with(&from) && bytes[at + from.len()] != b'-' {
+            bytes[at..at + to.len()].copy_from_slice(&to);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn an_ntfs_that_linux_would_not_mount_is_refused() {
+    let bench = bench(packing::make_root);
+    let dir = bench.dir.path().to_owned();
+    let part = dir.join("ntfs.img");
+    let mut dirty = ntfs();
+    // The value of $VOLUME_INFORMATION in the volume's record and its copy.
+    let head = [0x70, 0, 0, 0, 0x28, 0, 0, 0, 0, 0];
+    let all: Vec<usize> = (0..dirty.len()).filter(|at| dirty[*at..].starts_with(&head)).collect();
+    all.into_iter().for_each(|at| dirty[at + 24 + 10] |= 1);
+    let mut broken = vec![0; 1 << 20];
+    broken[3..11].copy_from_slice(b"NTFS    ");
+    for (bytes, kind, says) in [
+        (dirty, ErrorKind::Refused, "partition 2 (ntfs): Windows has marked it for a check"),
+        (broken, ErrorKind::Damaged, "partition 2: NTFS boot sector: impossible"),
+    ] {
+        fs::write(&part, bytes).unwrap();
+        packing::make_disk(&bench.disk, &[(2, LINUX, &part)]);
+        let error = bench.pack(&PackRequest { kind: Kind::Ddgz, ..bench.request("x.dd.gz") });
+        let error = error.unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+        assert_eq!(error.kind(), kind);
     }
 }
 

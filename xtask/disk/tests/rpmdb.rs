@@ -126,3 +126,17 @@ fn damage_is_an_error_and_never_a_panic() {
     }
     assert_eq!(read(b"\0\0\0\0", &[]).unwrap_err().kind(), ErrorKind::NotThisFormat);
 }
+
+/// What fuzzing starts from must be read to the end: made by SQLite and, in the
+/// frame of ndb, by Python (`xtask/fuzz/src/make_seeds.rs`).
+#[test]
+fn the_seeds_of_fuzzing_are_good() {
+    for (bytes, count) in [
+        (&include_bytes!("../../fuzz/seeds/rpmdb/sqlite")[..], 12),
+        (&include_bytes!("../../fuzz/seeds/rpmdb/ndb")[..], 1),
+    ] {
+        let packages = read(bytes, &[]).unwrap();
+        assert_eq!(packages.len(), count);
+        assert!(packages.iter().all(|it| it.name == "bash" && it.evr == "7:2.0-1"));
+    }
+}

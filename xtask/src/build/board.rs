@@ -73,6 +73,10 @@ impl Board {
             detail: String::new(),
             console: String::new(),
         });
+        if let (Style::Lines, Some(time)) = (self.style, expected) {
+            let text = format!("{:<10} about {} by its last build", "expected", minutes(time));
+            write_line(&event_line(target, Duration::ZERO, &text));
+        }
         let seconds = expected.map(|time| time.as_secs());
         self.event(target, "begin", &json!({ "expected_seconds": seconds }));
         self.draw(&mut state);
@@ -169,8 +173,9 @@ impl Board {
         }
         self.erase(state);
         let width = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |s| s.ws_col);
+        let pad = state.rows.iter().map(|row| row.target.len()).max().unwrap_or(0);
         let lines: String =
-            state.rows.iter().map(|row| live_line(row, width.into()) + "\n").collect();
+            state.rows.iter().map(|row| live_line(row, pad, width.into()) + "\n").collect();
         write_raw(&lines);
         state.drawn = state.rows.len();
     }
@@ -185,11 +190,12 @@ fn event_line(target: &str, elapsed: Duration, text: &str) -> String {
 }
 
 /// `target  phase  detail  0:12 of ~4:30  last console line`, cut to the width.
-fn live_line(row: &Row, width: usize) -> String {
-    let of = row.expected.map_or_else(String::new, |time| format!(" of ~{}", minutes(time)));
+fn live_line(row: &Row, pad: usize, width: usize) -> String {
+    let of = row.expected.map_or_else(String::new, |time| format!("of ~{}", minutes(time)));
     let time = minutes(row.started.elapsed());
     let what = format!("{} {}", row.phase, row.detail);
-    let line = format!("  {}  {what:<32.32} {time:>5}{of}  {}", row.target, row.console);
+    let target = &row.target;
+    let line = format!("  {target:<pad$}  {what:<28.28} {time:>5} {of:<9}  {}", row.console);
     line.chars().filter(|c| !c.is_control()).take(width.saturating_sub(1)).collect()
 }
 
@@ -216,10 +222,10 @@ mod tests {
             detail: "2/4 boot.sh".into(),
             console: "\x1b[32m[  OK  ] Reached target\r".into(),
         };
-        let wide = live_line(&row, 200);
+        let wide = live_line(&row, 24, 200);
         assert!(wide.contains("provision 2/4 boot.sh"), "{wide}");
-        assert!(wide.contains("0:00 of ~4:30  [32m[  OK  ] Reached target"), "{wide}");
+        assert!(wide.contains("0:00 of ~4:30   [32m[  OK  ] Reached target"), "{wide}");
         assert!(!wide.contains('\x1b'));
-        assert_eq!(live_line(&row, 60).chars().count(), 59);
+        assert_eq!(live_line(&row, 24, 60).chars().count(), 59);
     }
 }

@@ -153,6 +153,7 @@ fn builtin(request: &Request<'_>) -> Result<Outcome> {
             view: request.settings.view,
             // Templates state timeouts for hardware virtualization.
             patience: if emulated { 6 } else { 1 },
+            screenshots: request.settings.screenshots,
             ..run::Options::default()
         },
     };

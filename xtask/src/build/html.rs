@@ -24,8 +24,8 @@ const TAIL: usize = 60;
 /// Bytes read from the end of a log for them.
 const TAIL_BYTES: usize = 64 << 10;
 
-/// Pictures per build; the newest.
-const PICTURES: usize = 6;
+/// Pictures per build, the newest: with `--screenshots`, minutes of work.
+const PICTURES: usize = 24;
 
 const STYLE: &str = include_str!("../../data/report.css");
 
@@ -151,7 +151,7 @@ fn phases(manifest: &Manifest) -> String {
 
 /// Pictures and the ends of logs.
 fn evidence(dir: &Path, open: bool) -> String {
-    let mut html = String::new();
+    let mut html = String::from("<div class=\"screens\">");
     let mut pictures = files(dir, "png");
     let surplus = pictures.len().saturating_sub(PICTURES);
     for path in pictures.drain(..).skip(surplus) {
@@ -164,6 +164,7 @@ fn evidence(dir: &Path, open: bool) -> String {
              <figcaption>{name}</figcaption></figure>"
         );
     }
+    html.push_str("</div>\n");
     for path in files(dir, "log") {
         let tail = tail(&path);
         if tail.trim().is_empty() {

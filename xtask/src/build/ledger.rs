@@ -82,7 +82,7 @@ impl Gate {
                 Ok(None) => {}
             }
             if !std::mem::replace(&mut told, true) {
-                reporter.phase("wait", "for the VM of another build on this host");
+                reporter.phase("wait", "for another build's VM");
             }
             std::thread::sleep(AGAIN);
         }

@@ -14,6 +14,7 @@ use super::run::{self, Outcome, Settings};
 use super::schedule::{Budget, Load};
 use super::summary::{self, LastRun};
 use crate::catalog::Target;
+use crate::engine::causes;
 use crate::media::MediaError;
 use crate::pipeline::Preparation;
 use crate::repo::Repo;
@@ -106,19 +107,8 @@ impl Crew<'_> {
 #[must_use]
 pub fn is_transient(error: &anyhow::Error) -> bool {
     error.chain().any(|e| matches!(e.downcast_ref(), Some(MediaError::Network { .. })))
-        || TRANSIENT.iter().any(|text| error.to_string().contains(text))
+        || error.to_string().lines().any(causes::is_transient)
 }
-
-/// What apt, dnf and curl print when a mirror or a name server fails for a
-/// moment: apt 2.6 (own run without network), dnf and curl by their sources'
-/// message tables.
-const TRANSIENT: [&str; 5] = [
-    "Temporary failure resolving",
-    "Temporary failure in name resolution",
-    "Hash Sum mismatch",
-    "Failed to download metadata for repo",
-    "Could not resolve host",
-];
 
 /// A run in threads: one per build.
 struct Shift<'s, 'a> {

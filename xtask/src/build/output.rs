@@ -141,6 +141,41 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Writes a file that one process at a time writes: under a lock of its own, so
+/// that the temporary file has one name and a killed run's is replaced.
+///
+/// # Errors
+/// It cannot be written; the old content stays.
+pub fn write_shared(out: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let _door = door(out, name)?;
+    replace(&out.join(name), content)
+}
+
+/// The lock of a file in `out` that several processes write.
+///
+/// # Errors
+/// It cannot be made.
+pub fn door(out: &Path, name: &str) -> Result<File> {
+    let locks = out.join(".locks");
+    fs::create_dir_all(&locks).with_context(|| format!("cannot create {}", locks.display()))?;
+    let door = File::create(locks.join(name))?;
+    door.lock()?;
+    Ok(door)
+}
+
+/// As [`write_shared`], for who holds the lock.
+///
+/// # Errors
+/// It cannot be written; the old content stays.
+pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = path.with_file_name(format!("{}.new", name.trim_start_matches('.')));
+    let mut file = File::create(&new).with_context(|| format!("cannot write {}", new.display()))?;
+    io::Write::write_all(&mut file, content)?;
+    file.sync_all()?;
+    rename(&new, path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use disk_image::policy::Kind;
 use serde_json::{Value, json};
 
 use super::report::Reporter;
-use crate::catalog::{ArtifactKind, Firmware, Partition, Target};
+use crate::catalog::{ArtifactKind, Partition, Target};
 use crate::contents::{self, Contents};
 use crate::contract::{self, Expectations};
 use crate::plan::fingerprint::hex;
@@ -114,15 +114,7 @@ fn root(target: &Target) -> RootSelector {
 /// What the contract demands of a target's artifact.
 #[must_use]
 pub fn expectations(target: &Target) -> Expectations {
-    let contract = &target.facts.contract;
-    Expectations {
-        needs_hook: contract.hook,
-        arch: Some(target.arch),
-        bios: contract.boot.contains(&Firmware::Bios),
-        uefi: contract.boot.contains(&Firmware::Uefi),
-        exceptions: contract.exceptions.clone(),
-        ..Expectations::unknown(kind(target))
-    }
+    Expectations::from(target)
 }
 
 /// Checks what went into the artifact; one that breaks the contract is

@@ -19,8 +19,9 @@ use super::engine::{Outcome, Request};
 use crate::cmd::Cmd;
 use crate::engine::console::Console;
 use crate::engine::host::View;
-use crate::engine::qmp::Qmp;
+use crate::engine::qmp::{Qmp, QmpError};
 use crate::engine::run::OnError;
+use crate::engine::shots::Shots;
 use crate::exit::{Coded, Exit};
 use crate::host::packer::Packer;
 use crate::plan::varfile;
@@ -199,8 +200,14 @@ impl<'a> Run<'a> {
 
     /// Ends Packer when the console shows that the guest is lost.
     fn watch(&self) {
+        let mut shots = self.request.settings.screenshots.map(Shots::new);
         while !self.done.load(Ordering::SeqCst) && !self.token.is_set() {
             std::thread::sleep(TICK);
+            if let Some(shots) = shots.as_mut().filter(|shots| shots.is_due())
+                && let Ok(mut qmp) = self.qmp()
+            {
+                shots.take(&mut qmp, &self.request.paths.logs);
+            }
             let Ok(mut console) = self.console.lock() else { return };
             console.poll(|line| self.request.reporter.noise(line));
             if console.cause().is_some_and(|cause| cause.fatal) {
@@ -211,10 +218,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn screenshot(&self) {
+    /// The template's control socket; QEMU takes one connection after the other.
+    fn qmp(&self) -> Result<Qmp, QmpError> {
         let socket = crate::plan::conventions::template_qmp(&self.request.paths);
-        let qmp = Qmp::connect(&socket, Duration::from_secs(2), || true);
-        let shot = qmp.and_then(|mut q| q.screendump(&self.request.paths.logs.join("failed")));
+        Qmp::connect(&socket, Duration::from_secs(2), || !self.done.load(Ordering::SeqCst))
+    }
+
+    fn screenshot(&self) {
+        let shot =
+            self.qmp().and_then(|mut q| q.screendump(&self.request.paths.logs.join("failed")));
         if let (Ok(path), Ok(mut slot)) = (shot, self.screenshot.lock()) {
             *slot = path.file_name().map(|name| self.request.evidence.join(name));
         }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::board::Board;
+use super::edition;
 use super::engine::{Engine, Outcome as Disk};
 use super::ledger::Gate;
 use super::lock::Lock;
@@ -18,6 +19,7 @@ use super::output::{Output, write_atomic};
 use super::pack;
 use super::report::Reporter;
 use super::schedule::Load;
+use super::sign::Signer;
 use crate::catalog::Target;
 use crate::date;
 use crate::engine::host::WorkPaths;
@@ -49,6 +51,10 @@ pub struct Settings {
     pub on_error: crate::engine::run::OnError,
     /// Whether somebody watches.
     pub view: crate::engine::host::View,
+    /// How often a picture of the guest's screen is kept.
+    pub screenshots: Option<std::time::Duration>,
+    /// Who signs `SHA256SUMS`.
+    pub sign: Option<Signer>,
     /// Ends all builds of the run.
     pub cancel: CancelToken,
     /// Lets a VM in when the host has room beside those of other processes.
@@ -68,6 +74,9 @@ pub enum Outcome {
         times: String,
     },
 }
+
+/// Checksum of the artifact, in the format of `sha256sum`.
+const SUMS: &str = "SHA256SUMS";
 
 /// Builds one target.
 ///
@@ -98,6 +107,9 @@ pub fn build(
     phases.end("media");
     let print = print_of(repo, preparation, target, &canonical, settings, &ready)?;
     if let Some(manifest) = up_to_date(&output, &print, settings) {
+        if let Some(signer) = &settings.sign {
+            signer.sign(&output.dir().join(SUMS))?;
+        }
         return Ok(Outcome::UpToDate(manifest));
     }
     let size = canonical.plan.machine;
@@ -135,13 +147,17 @@ fn usage(findings: Vec<Finding>) -> anyhow::Error {
     Coded { exit: Exit::Usage, message: Findings(findings).to_string() }.into()
 }
 
-/// `iso_url` and `iso_checksum` with this host's media directory.
+/// `iso_url` and `iso_checksum` with this host's media directory; a medium of
+/// Windows has to have what the answers ask for.
 fn resolved_medium(
     preparation: &Mutex<Preparation>,
     target: &Target,
     settings: &Settings,
 ) -> Result<crate::plan::Medium> {
-    Ok(held(preparation).resolve(target, &settings.options).map_err(usage)?.plan.media)
+    let mut preparation = held(preparation);
+    let resolved = preparation.resolve(target, &settings.options).map_err(usage)?;
+    edition::check(target, &resolved)?;
+    Ok(resolved.plan.media)
 }
 
 fn print_of(
@@ -197,7 +213,10 @@ impl Job<'_> {
         let artifact = self.pack(&disk.path, &staging)?;
         phases.end("pack");
         let manifest = self.manifest(print, &artifact, phases)?;
-        write_atomic(&staging.join("SHA256SUMS"), artifact.sums_line().as_bytes())?;
+        write_atomic(&staging.join(SUMS), artifact.sums_line().as_bytes())?;
+        if let Some(signer) = &self.settings.sign {
+            signer.sign(&staging.join(SUMS))?;
+        }
         let text = serde_json::to_string_pretty(&manifest)?;
         write_atomic(&staging.join("manifest.json"), text.as_bytes())?;
         self.output.publish()?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::many::Ended;
-use super::output::write_atomic;
+use super::output;
 use super::run::Outcome;
 use crate::catalog::Target;
 use crate::repo::Repo;
@@ -184,14 +184,11 @@ impl LastRun {
     /// # Errors
     /// The file cannot be written.
     pub fn add(out: &Path, results: impl IntoIterator<Item = (String, String)>) -> Result<()> {
-        let locks = out.join(".locks");
-        fs::create_dir_all(&locks).with_context(|| format!("cannot create {}", locks.display()))?;
         // Read and write are one step for all processes.
-        let door = fs::File::create(locks.join(LAST_RUN))?;
-        door.lock()?;
+        let _door = output::door(out, LAST_RUN)?;
         let mut all = Self::read(out);
         all.results.extend(results);
-        write_atomic(&out.join(LAST_RUN), serde_json::to_string_pretty(&all)?.as_bytes())
+        output::replace(&out.join(LAST_RUN), serde_json::to_string_pretty(&all)?.as_bytes())
     }
 
     /// Says that these are to be built: what a killed run did not get to counts

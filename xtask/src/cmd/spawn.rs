@@ -56,6 +56,8 @@ fn command(cmd: &Cmd) -> Command {
     for (key, _) in std::env::vars_os().filter(|(key, _)| set_by_cargo(&key.to_string_lossy())) {
         command.env_remove(key);
     }
+    // No program that we start talks to MAAS.
+    command.env_remove("MAAS_API_KEY");
     for (key, change) in &cmd.env {
         match change {
             EnvChange::Set(value) | EnvChange::Secret(value) => command.env(key, value),

@@ -1,6 +1,6 @@
 //! Kernel, initrd, boot loaders and what is on the kernel's command line.
 
-use disk_image::artifact::initrd_names;
+use disk_image::artifact::{Initrd, Kernel, initrd_names};
 
 use super::{Breach, Input, breach, breach_of_all};
 use crate::arch::Arch;
@@ -43,6 +43,114 @@ pub(super) fn one_kernel(input: &Input<'_>) -> Vec<Breach> {
     }
     let versions: Vec<_> = input.kernels.iter().map(|kernel| kernel.version.as_str()).collect();
     vec![breach("/boot", format!("{} kernels: {}", versions.len(), versions.join(", ")))]
+}
+
+/// Drivers without which whole classes of machines have no root.
+const DRIVERS: &[(&str, &str)] =
+    &[("nvme", "NVMe disks"), ("ahci", "SATA disks"), ("virtio_blk", "virtual machines' disks")];
+
+pub(super) fn drivers(input: &Input<'_>) -> Vec<Breach> {
+    // Debian's and Ubuntu's deploy hook keeps an initrd that looks fine; on
+    // the others curtin or the hook make it again for any machine.
+    let kept = input.family == Family::Debian;
+    let mut found = Vec::new();
+    for kernel in input.kernels.iter().filter(|kernel| kernel.initrd) {
+        let names = initrd_names(&kernel.version);
+        let paths = names.iter().map(|name| format!("/boot/{name}"));
+        let read = paths.filter_map(|path| Some((input.index.initrd(&path)?, path)));
+        found.extend(read.filter_map(|(initrd, path)| drivers_of(input, kernel, initrd, path)));
+    }
+    found.extend(host_only(input));
+    if kept { found } else { found.into_iter().map(Breach::only_a_warning).collect() }
+}
+
+fn drivers_of(input: &Input<'_>, kernel: &Kernel, initrd: &Initrd, path: String) -> Option<Breach> {
+    let list = format!("/lib/modules/{}/modules.builtin", kernel.version);
+    let builtin = input.index.text(&list).unwrap_or_default();
+    let inside = |module: &str| {
+        let file = format!("/{}.ko", module.replace('_', "-"));
+        let either = |line: &str| line.replace('_', "-").ends_with(&file);
+        initrd.has_module(module) || builtin.lines().any(either)
+    };
+    let missing: Vec<String> = DRIVERS
+        .iter()
+        .filter(|(module, _)| !inside(module))
+        .map(|(module, of)| format!("{module} ({of})"))
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let list = missing.join(", ");
+    Some(match &initrd.unread {
+        Some(why) => {
+            breach(path, format!("{why}, so whether {list} is in it is not known")).only_a_warning()
+        }
+        None => breach(path, format!("it is without {list}: made for the build VM alone")),
+    })
+}
+
+/// Settings that make the next initrd one for the machine it is made on.
+fn host_only(input: &Input<'_>) -> Vec<Breach> {
+    let mut files = vec!["/etc/initramfs-tools/initramfs.conf".into(), "/etc/dracut.conf".into()];
+    files.extend(input.paths("/etc/initramfs-tools/conf.d/*"));
+    files.extend(input.paths("/etc/dracut.conf.d/*"));
+    let set = |file: &String| {
+        let lines = input.lines(file);
+        let last = |name: &str| {
+            let mut values = lines.iter().filter_map(|line| line.strip_prefix(name));
+            values.next_back().map(|value| value.trim_matches(['"', '\'']).to_owned())
+        };
+        match (last("MODULES="), last("hostonly=")) {
+            (Some(value), _) if value == "dep" => Some("MODULES=dep"),
+            (_, Some(value)) if value == "yes" => Some("hostonly=yes"),
+            _ => None,
+        }
+    };
+    // A later file of conf.d wins.
+    let later = files.iter().any(|file| input.lines(file).iter().any(|l| l == "MODULES=most"));
+    let named = files.iter().filter_map(|file| Some((file, set(file)?)));
+    named
+        .filter(|(_, setting)| !(later && *setting == "MODULES=dep"))
+        .map(|(file, setting)| {
+            breach(file, format!("{setting}: initrds fit only the machine they are made on"))
+        })
+        .collect()
+}
+
+/// Directory of the loader on the ESP by os-release's ID.
+const VENDORS: &[(&str, &str)] = &[
+    ("debian", "debian"),
+    ("ubuntu", "ubuntu"),
+    ("rhel", "redhat"),
+    ("ol", "redhat"),
+    ("centos", "centos"),
+    ("rocky", "rocky"),
+    ("almalinux", "almalinux"),
+    ("fedora", "fedora"),
+    ("openEuler", "openEuler"),
+];
+
+pub(super) fn vendor(input: &Input<'_>) -> Vec<Breach> {
+    let id = input.os.get("ID");
+    let Some((_, right)) = VENDORS.iter().find(|(known, _)| *known == id) else {
+        return Vec::new();
+    };
+    let loaders = input.paths("/boot/efi/EFI/*/*");
+    let mut dirs: Vec<&str> = loaders
+        .iter()
+        .filter(|path| path.to_ascii_lowercase().ends_with(".efi"))
+        .filter_map(|path| path.strip_prefix("/boot/efi/EFI/")?.split('/').next())
+        .filter(|dir| !dir.eq_ignore_ascii_case("BOOT"))
+        .collect();
+    dirs.dedup();
+    if dirs.is_empty() || dirs.contains(right) {
+        return Vec::new();
+    }
+    let message = format!(
+        "the loader of ID={id} belongs in EFI/{right}, and is in EFI/{}",
+        dirs.join(", EFI/")
+    );
+    vec![breach(format!("/boot/efi/EFI/{}", dirs.first().unwrap_or(right)), message)]
 }
 
 /// GRUB for PC BIOS, as Debian and SUSE, or Red Hat and SUSE 16 name it.

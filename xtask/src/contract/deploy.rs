@@ -7,25 +7,69 @@ use crate::catalog::Family;
 
 const HOOK: &str = "/curtin/curtin-hooks";
 
+/// Windows' hook is `finalize`; the other one keeps curtin from NTFS.
 pub(super) fn hook(input: &Input<'_>) -> Vec<Breach> {
-    let Some((_, node)) = input.index.find(HOOK) else {
+    let mut found = script(input, HOOK);
+    if input.family == Family::Windows {
+        found.extend(script(input, "/curtin/finalize"));
+    }
+    found
+}
+
+fn script(input: &Input<'_>, path: &str) -> Vec<Breach> {
+    let Some((_, node)) = input.index.find(path) else {
         let needed = input.expect.needs_hook;
-        return if needed { vec![breach(HOOK, "there is no deploy hook")] } else { Vec::new() };
+        return if needed { vec![breach(path, "there is no deploy hook")] } else { Vec::new() };
     };
     if node.kind != NodeKind::File {
-        return vec![breach(HOOK, "it is not a regular file")];
+        return vec![breach(path, "it is not a regular file")];
     }
     let mut found = Vec::new();
     if node.mode & 0o100 == 0 {
-        found.push(breach(HOOK, format!("it has no run bit (mode {:04o})", node.mode)));
+        found.push(breach(path, format!("it has no run bit (mode {:04o})", node.mode)));
     }
-    let text = input.index.content(HOOK).unwrap_or_default();
+    let text = input.index.content(path).unwrap_or_default();
     if !text.starts_with(b"#!") && !text.starts_with(b"\x7fELF") {
-        found.push(breach(HOOK, "it has no interpreter line"));
+        found.push(breach(path, "it has no interpreter line"));
     } else if text.split(|&byte| byte == b'\n').next().is_some_and(|l| l.ends_with(b"\r")) {
-        found.push(breach(HOOK, "its interpreter line ends in a carriage return"));
+        found.push(breach(path, "its interpreter line ends in a carriage return"));
     }
     found
+}
+
+/// The kernel package that the deploy hook names to curtin.
+const KERNEL: &str = "/curtin/kernel-package";
+
+pub(super) fn kernel_package(input: &Input<'_>) -> Vec<Breach> {
+    if input.os.get("ID") != "debian" {
+        // Ubuntu has linux-generic; the others have no such step.
+        return Vec::new();
+    }
+    let generic = "curtin would install linux-generic, which Debian does not have";
+    let Some(hook) = input.index.text(HOOK) else {
+        // Said by the rule of the hook where one is demanded.
+        let said = input.expect.needs_hook || input.index.exists(HOOK);
+        return if said {
+            Vec::new()
+        } else {
+            vec![breach(HOOK, format!("without a hook {generic}"))]
+        };
+    };
+    if !hook.contains("kernel-package") {
+        // A hook of somebody else: it may name the kernel in any way.
+        return Vec::new();
+    }
+    let name = input.index.text(KERNEL).unwrap_or_default();
+    let name = name.lines().next().unwrap_or_default().trim();
+    if name.is_empty() {
+        return vec![breach(KERNEL, format!("it names no package, so {generic}"))];
+    }
+    let Some(status) = input.index.text("/var/lib/dpkg/status") else {
+        // Said by the rule of the database.
+        return Vec::new();
+    };
+    let installed = dpkg_packages(&status).iter().any(|p| p.name == name && p.is_installed());
+    if installed { Vec::new() } else { vec![breach(KERNEL, format!("{name} is not installed"))] }
 }
 
 pub(super) fn marker(input: &Input<'_>) -> Vec<Breach> {

@@ -17,7 +17,7 @@ const fn warning(id: &'static str, scope: Scope, check: Check, text: Text) -> Ru
     Rule { severity: Severity::Warning, ..error(id, scope, check, text) }
 }
 
-use Scope::{Any, Archive, Disk, Root};
+use Scope::{Any, Archive, Disk, Hook, Root};
 
 /// All rules, by id.
 pub static RULES: &[Rule] = &[
@@ -192,6 +192,26 @@ pub static RULES: &[Rule] = &[
         ),
     ),
     error(
+        "C022",
+        Root,
+        boot::drivers,
+        Text(
+            "initrds have the drivers of any machine",
+            "an initrd for the build VM alone finds no NVMe or SATA disk, and the kernel stops without a root",
+            "MODULES=most for initramfs-tools, hostonly=\"no\" for dracut, and make the initrd again",
+        ),
+    ),
+    error(
+        "C023",
+        Root,
+        boot::vendor,
+        Text(
+            "the loader on the ESP is in the directory of this distribution",
+            "shim, NVRAM entries and MAAS's boot from the local disk look in the vendor's directory",
+            "let grub-install or the packages of shim and GRUB make the directory; do not rename it",
+        ),
+    ),
+    error(
         "C030",
         Root,
         cloud::installed,
@@ -239,12 +259,12 @@ pub static RULES: &[Rule] = &[
     ),
     error(
         "C040",
-        Root,
+        Hook,
         deploy::hook,
         Text(
-            "the deploy hook is there and can be run",
+            "the deploy hooks are there and can be run",
             "curtin runs it directly; without it, it applies what is meant for Ubuntu",
-            "pack with --curtin DIR, or put an executable script with #! into /curtin",
+            "pack with --curtin DIR, or let the guest put executable scripts with #! into /curtin",
         ),
     ),
     error(
@@ -295,6 +315,16 @@ pub static RULES: &[Rule] = &[
             "apt has sources, and they are not on the build host",
             "curtin runs apt-get update at deployment",
             "restore the distribution's sources at the end of the build",
+        ),
+    ),
+    error(
+        "C046",
+        Archive,
+        deploy::kernel_package,
+        Text(
+            "the deploy hook of a Debian names an installed kernel package",
+            "MAAS names no kernel for custom images; curtin then installs linux-generic and fails",
+            "write the name of the installed kernel package to /curtin/kernel-package, such as linux-image-amd64",
         ),
     ),
     error(

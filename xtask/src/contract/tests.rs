@@ -42,6 +42,20 @@ impl Bench {
         self.artifact.index.insert_content(path.trim_start_matches('/').into(), bytes);
     }
 
+    fn initrd(&mut self, path: &str, names: &[&str]) {
+        let mut bytes = Vec::new();
+        for name in names.iter().chain(&["TRAILER!!!"]) {
+            let mut fields = [0; 13];
+            fields[11] = name.len() + 1;
+            bytes.extend(b"070701");
+            fields.iter().for_each(|field| bytes.extend(format!("{field:08x}").bytes()));
+            bytes.extend(name.bytes().chain([0]));
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        self.file(path, 30 << 20);
+        self.artifact.index.insert_content(path.into(), bytes);
+    }
+
     fn link(&mut self, path: &str, target: &str) {
         self.add(path, node(NodeKind::Symlink(target.into()), 0o777, 0));
     }
@@ -126,7 +140,8 @@ fn fill_tree(bench: &mut Bench) {
 
 fn fill_boot(bench: &mut Bench) {
     bench.file("boot/vmlinuz-6.1.0-28-amd64", 8 << 20);
-    bench.file("boot/initrd.img-6.1.0-28-amd64", 30 << 20);
+    let modules = ["nvme", "ahci", "virtio_blk"].map(|name| format!("lib/modules/6.1/{name}.ko"));
+    bench.initrd("boot/initrd.img-6.1.0-28-amd64", &modules.each_ref().map(String::as_str));
     bench.dir("usr/lib/modules");
     bench.dir("usr/lib/modules/6.1.0-28-amd64");
     bench.file("usr/lib/modules/6.1.0-28-amd64/modules.dep", 100_000);
@@ -149,8 +164,9 @@ fn fill_config(bench: &mut Bench) {
     bench.text("etc/apt/apt.conf.d/01auto", "APT::NeverAutoRemove \"x\";\n");
     bench.text("etc/apt/sources.list", "deb https://deb.debian.org/debian bookworm main\n");
     bench.text("etc/cloud/cloud.cfg.d/90_dpkg.cfg", "datasource_list: [ NoCloud, MAAS, None ]\n");
-    bench.script("curtin/curtin-hooks", "#!/usr/bin/env python3\n", 0o755);
-    let status = "Package: bash\nStatus: install ok installed\n\n\
+    bench.script("curtin/curtin-hooks", "#!/usr/bin/env python3\n# kernel-package\n", 0o755);
+    bench.text("curtin/kernel-package", "linux-image-amd64\n");
+    let status = "Package: linux-image-amd64\nStatus: install ok installed\n\n\
         Package: old\nStatus: deinstall ok config-files\n";
     bench.text("var/lib/dpkg/status", status);
 }
@@ -203,6 +219,16 @@ const BAD: &[(&str, &str, Spoil)] = &[
     ("C021", "/etc/initramfs-tools/conf.d/resume", |b| {
         b.text("etc/initramfs-tools/conf.d/resume", "RESUME=UUID=abc\n");
     }),
+    ("C022", "/boot/initrd.img-6.1.0-28-amd64", |b| {
+        // An early archive with microcode alone (synthetic, by cpio(5)).
+        b.initrd("boot/initrd.img-6.1.0-28-amd64", &["kernel/x86/microcode/AuthenticAMD.bin"]);
+    }),
+    ("C022", "/etc/initramfs-tools/conf.d/driver", |b| {
+        b.text("etc/initramfs-tools/conf.d/driver", "MODULES=dep\n");
+    }),
+    ("C023", "/boot/efi/EFI/redhat", |b| {
+        b.file("boot/efi/EFI/redhat/grubx64.efi", 1 << 20);
+    }),
     ("C030", "/usr/bin/cloud-init", |b| b.remove("/usr/bin/cloud-init")),
     ("C031", "/etc/cloud/cloud-init.disabled", |b| b.text("etc/cloud/cloud-init.disabled", "")),
     ("C031", "/etc/cloud/ds-identify.cfg", |b| {
@@ -236,13 +262,21 @@ const BAD: &[(&str, &str, Spoil)] = &[
     }),
     ("C043", "/usr/bin/lsb_release", |b| b.remove("/usr/bin/lsb_release")),
     ("C044", "/var/lib/dpkg/status", |b| {
-        b.text("var/lib/dpkg/status", "Package: grub\nStatus: install ok half-configured\n");
+        let half = "Package: grub\nStatus: install ok half-configured\n\n\
+            Package: linux-image-amd64\nStatus: install ok installed\n";
+        b.text("var/lib/dpkg/status", half);
     }),
     ("C044", "/var/lib/dpkg/status", |b| b.remove("/var/lib/dpkg/status")),
     ("C045", "/etc/apt/sources.list", |b| {
         b.text("etc/apt/sources.list", "deb http://10.0.2.2:3142/debian bookworm main\n");
     }),
     ("C045", "/etc/apt", |b| b.text("etc/apt/sources.list", "# none\n")),
+    ("C046", "/curtin/kernel-package", |b| b.text("curtin/kernel-package", "linux-generic\n")),
+    ("C046", "/curtin/kernel-package", |b| b.remove("/curtin/kernel-package")),
+    ("C046", "/curtin/curtin-hooks", |b| {
+        b.remove("/curtin");
+        b.expect.needs_hook = false;
+    }),
     ("C050", "/etc/fstab", |b| b.text("etc/fstab", "# x\nUUID=1 / ext4 defaults 0 1\n")),
     ("C051", "/etc/fstab", |b| {
         b.make_disk();
@@ -319,15 +353,21 @@ fn a_datasource_list_that_curtin_overrides_is_a_warning() {
 }
 
 #[test]
-fn windows_is_judged_only_by_what_is_outside() {
+fn windows_is_judged_by_its_hooks_alone() {
     let mut bench = good();
     bench.make_disk();
     bench.expect.family = Some(Family::Windows);
+    bench.expect.needs_hook = true;
     bench.artifact.index = Index::default();
-    bench.artifact.root = Err("partition 3: no file system that can be read".into());
-    let verdict = check(&bench.artifact, &bench.expect);
-    assert!(verdict.is_ok());
-    assert_eq!(verdict.warnings(), 1);
+    bench.artifact.root = Err("partition 4 (ntfs) has no /etc and /usr".into());
+    let missing =
+        ["curtin-hooks", "finalize"].map(|name| ("C040", Some(format!("/curtin/{name}"))));
+    assert_eq!(bench.broken(), missing);
+    bench.script("/curtin/curtin-hooks", "#!/bin/sh\n", 0o755);
+    bench.script("/curtin/finalize", "#!/usr/bin/env python3\n", 0o755);
+    assert_eq!(bench.broken(), []);
+    bench.script("/curtin/finalize", "#!/usr/bin/env python3\r\n", 0o755);
+    assert_eq!(bench.broken(), missing[1..]);
 }
 
 #[test]

@@ -17,14 +17,14 @@ pub struct Cause {
     pub pattern: String,
     /// The guest cannot recover.
     pub fatal: bool,
+    /// Another attempt may succeed although nothing was changed; a checksum or a
+    /// script that fails will fail again.
+    #[serde(default)]
+    pub transient: bool,
     /// What is behind it.
     pub cause: String,
     /// What to do.
     pub fix: String,
-    /// A line that matches.
-    pub sample: String,
-    /// Where the sample comes from.
-    pub origin: String,
 }
 
 #[derive(Deserialize)]
@@ -49,20 +49,77 @@ pub fn find(line: &str) -> Option<&'static Cause> {
     all().iter().find(|(_, regex)| regex.is_match(line)).map(|(cause, _)| cause)
 }
 
+/// Whether a line of an error is that of a failure that may pass by itself.
+#[must_use]
+pub fn is_transient(line: &str) -> bool {
+    all().iter().any(|(cause, regex)| cause.transient && regex.is_match(line))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Header and lines of a fixture.
+    fn fixture(id: &str) -> (String, Vec<String>) {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/console");
+        let text = std::fs::read_to_string(format!("{dir}/{id}.log")).unwrap();
+        let (header, lines) = text.split_once('\n').unwrap();
+        (header.to_owned(), lines.lines().map(str::to_owned).collect())
+    }
+
     #[test]
-    fn the_table_is_whole_and_each_sample_finds_its_own_entry() {
+    fn the_table_is_whole_and_each_fixture_shows_its_own_cause() {
         let table: Table = toml::from_str(TABLE).unwrap();
         assert_eq!(all().len(), table.cause.len());
-        assert!(table.cause.len() >= 15);
+        assert!(table.cause.len() >= 25, "{}", table.cause.len());
         for cause in &table.cause {
-            let found = find(&cause.sample).map(|found| found.id.as_str());
-            assert_eq!(found, Some(cause.id.as_str()), "{}", cause.sample);
+            let (header, lines) = fixture(&cause.id);
+            let origin = header.strip_prefix("# origin: ").unwrap();
             let origins = ["own run: ", "https://", "synthetic"];
-            assert!(origins.iter().any(|origin| cause.origin.starts_with(origin)), "{}", cause.id);
+            assert!(origins.iter().any(|known| origin.starts_with(known)), "{}", cause.id);
+            let found = lines.iter().find_map(|line| find(line)).map(|found| found.id.as_str());
+            assert_eq!(found, Some(cause.id.as_str()), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_pass_by_itself_is_told_from_what_will_not() {
+        for (line, transient) in [
+            ("  Temporary failure resolving 'deb.debian.org'", true),
+            ("curl: (6) Could not resolve host: nosuch.invalid", true),
+            ("E: Failed to fetch http://x/Packages.xz  Hash Sum mismatch", true),
+            ("image-build: FAILED: line 41", false),
+            ("E: Unable to locate package nosuch", false),
+        ] {
+            assert_eq!(is_transient(line), transient, "{line}");
+        }
+    }
+
+    /// Each kind of end has to stop the build at once, not after its timeout.
+    #[test]
+    fn panics_shells_and_questions_stop_a_build_at_once() {
+        use super::super::console::Console;
+        for id in [
+            "panic",
+            "panic-no-root",
+            "panic-no-init",
+            "initramfs-shell",
+            "dracut-shell",
+            "emergency-shell",
+            "grub-shell",
+            "anaconda-question",
+            "subiquity-question",
+            "debian-installer-question",
+            "kickstart-unreachable",
+            "kickstart-invalid",
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let log = dir.path().join("serial.log");
+            std::fs::write(&log, fixture(id).1.join("\r\n") + "\r\n").unwrap();
+            let mut console = Console::new(&log);
+            console.poll(|_| ());
+            let cause = console.cause().unwrap();
+            assert!(cause.fatal && cause.id == id, "{id}: {}", cause.id);
         }
     }
 

@@ -48,6 +48,8 @@ pub struct Options {
     /// Multiplies `ssh_timeout` and `shutdown_timeout`, which templates state for
     /// hardware virtualization; for emulation.
     pub patience: u32,
+    /// How often a picture of the screen is kept; `None`: only of failures.
+    pub screenshots: Option<Duration>,
     /// Texts that must appear in no log.
     pub secrets: Vec<String>,
 }
@@ -59,6 +61,7 @@ impl Default for Options {
             view: View::None,
             stall: Some(Duration::from_secs(20 * 60)),
             patience: 1,
+            screenshots: None,
             secrets: Vec::new(),
         }
     }
@@ -152,7 +155,8 @@ impl Build<'_> {
         self.events.event(Event::Note(vm.command()));
         let serial = argv::serial_file(spec, paths);
         let watch = Watch::new(serial.as_deref(), options.stall, self.cancel);
-        let watcher = Watcher::new(&watch, &vm, paths, http.as_ref(), self.events);
+        let watcher = Watcher::new(&watch, &vm, paths, http.as_ref(), self.events)
+            .with_screenshots(options.screenshots);
         let mut drive = Drive::new(self, &vm, &watch, http.as_ref());
         let result = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("watch".into());

@@ -13,6 +13,7 @@ use super::events::{Event, Events};
 use super::host::WorkPaths;
 use super::http::Server;
 use super::qmp::{Qmp, QmpError, QmpEvent};
+use super::shots::Shots;
 use super::vm::{Vm, qemu_said};
 use crate::cmd::Probe;
 use crate::signal::CancelToken;
@@ -117,6 +118,7 @@ pub struct Watcher<'a> {
     asked: Instant,
     seen: Signs,
     active: Instant,
+    shots: Option<Shots>,
 }
 
 /// Numbers that change while something happens.
@@ -152,7 +154,15 @@ impl<'a> Watcher<'a> {
             asked: now,
             seen: Signs::default(),
             active: now,
+            shots: None,
         }
+    }
+
+    /// Keeps a picture of the screen every so often.
+    #[must_use]
+    pub fn with_screenshots(mut self, every: Option<Duration>) -> Self {
+        self.shots = every.map(Shots::new);
+        self
     }
 
     /// Watches until [`Watch::finish`].
@@ -180,6 +190,10 @@ impl<'a> Watcher<'a> {
                 self.watch.stop(self.ended());
             }
             return;
+        }
+        if let Some(shots) = self.shots.as_mut().filter(|shots| shots.is_due()) {
+            let mut qmp = self.qmp.lock().unwrap_or_else(PoisonError::into_inner);
+            shots.take(&mut qmp, &self.paths.logs);
         }
         if self.asked.elapsed() >= ASK {
             self.asked = Instant::now();

@@ -1,92 +1,157 @@
-//! Are pinned media still there, and is there something newer?
+//! Are pinned media and their checksum lists still there, and is there something
+//! newer?
+
+use serde::Serialize;
 
 use super::http::{self, masked};
-use super::{Context, MediaError, download};
+use super::pin::{self, Token};
+use super::{Checksum, Context, MediaError, download, sums};
 
-/// What the server says about a medium.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
-    /// HTTP status of the medium itself; 200 is alive.
-    pub code: u16,
-    /// The pinned part of the URL and a newer one of the same form.
+/// What a server said about one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It is there; of a list: with an entry for the medium.
+    Ok,
+    /// An HTTP status that is not 200.
+    Status(u16),
+    /// No answer, or one without what was asked for.
+    Failed(String),
+}
+
+impl State {
+    /// Whether builds can go on using it.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        *self == Self::Ok
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Ok => "ok".into(),
+            Self::Status(code) => format!("HTTP {code}"),
+            Self::Failed(why) => why.clone(),
+        }
+    }
+}
+
+/// A newer medium of the same kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Newer {
+    /// The part that changes, as it stands in the URL.
+    pub pinned: String,
+    /// What the server lists instead.
+    pub found: String,
+    /// The URL with it.
+    pub url: String,
+    /// Whether the newer medium and its checksum are really there.
+    pub state: State,
+    /// Texts to replace, for the templates.
+    #[serde(skip)]
+    pub tokens: Vec<Token>,
+}
+
+/// All about one medium.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Probe {
+    /// The medium itself.
+    pub medium: State,
+    /// Its checksum list; `None` if the checksum stands in the template.
+    pub checksum: Option<State>,
+    /// A successor.
     pub newer: Option<Newer>,
 }
 
-/// A pin and its successor: a directory (`20250210-2019`) or a file name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Newer {
-    /// As it stands in the URL.
-    pub pinned: String,
-    /// As the server lists it.
-    pub found: String,
+impl Probe {
+    /// Whether builds can go on using it.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.medium.is_ok() && self.checksum.as_ref().is_none_or(State::is_ok)
+    }
 }
 
-/// Asks for the medium and looks through the listing it is pinned in.
-///
-/// # Errors
-/// The server does not answer at all.
-pub fn check(url: &str, ctx: &Context<'_>) -> Result<Checked, MediaError> {
-    let answer = http::get(url, 0, None, ctx)?
-        .map_err(|http::NoAnswer(reason)| MediaError::Network { url: masked(url), reason })?;
-    let newer = match pin(url) {
-        // Many servers list nothing; that is no finding.
-        Some((listing, pinned)) => download::text(&listing, ctx)
-            .ok()
-            .and_then(|page| newest(&page, pinned))
-            .map(|found| Newer { pinned: pinned.to_owned(), found }),
-        None => None,
-    };
-    Ok(Checked { code: answer.code, newer })
+/// Where to ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// A mirror of everything: `https://host/path` is asked for as
+    /// `VIA/host/path`.
+    pub via: Option<&'a str>,
 }
 
-/// URL of the listing, and the part of the URL that it lists: the last directory
-/// that is nothing but a version, else the file name.
-fn pin(url: &str) -> Option<(String, &str)> {
-    let host_end = url.find("://")? + 3;
-    let path_start = host_end + url.get(host_end..)?.find('/')?;
-    let path = url.get(path_start + 1..)?;
-    let parts: Vec<&str> = path.split('/').collect();
-    let (file, directories) = parts.split_last()?;
-    let index = directories.iter().rposition(|part| is_version(part)).unwrap_or(directories.len());
-    let pinned = parts.get(index).copied().unwrap_or(file);
-    let before: String = parts.iter().take(index).map(|part| format!("{part}/")).collect();
-    Some((format!("{}/{before}", url.get(..path_start)?), pinned))
-}
+impl Asker<'_> {
+    /// Asks for the medium, its checksum list, and the listing it is pinned in.
+    ///
+    /// # Errors
+    /// Interrupted; everything else is part of the answer.
+    pub fn probe(
+        self,
+        url: &str,
+        checksum: &Checksum,
+        ctx: &Context<'_>,
+    ) -> Result<Probe, MediaError> {
+        let medium = self.file(url, ctx)?;
+        let list = match checksum {
+            Checksum::File(list) => Some(self.list(list, url, ctx)?),
+            Checksum::Known(_) | Checksum::None => None,
+        };
+        Ok(Probe { medium, checksum: list, newer: self.newer(url, checksum, ctx)? })
+    }
 
-/// Also `release-20260705`, as Ubuntu names its cloud images' directories.
-fn is_version(part: &str) -> bool {
-    let part = part.strip_prefix("release-").unwrap_or(part);
-    let known = |c: char| c.is_ascii_digit() || "._-".contains(c);
-    part.starts_with(|c: char| c.is_ascii_digit()) && part.chars().all(known)
-}
-
-/// The newest name in a listing that differs from `pinned` only in numbers.
-fn newest(page: &str, pinned: &str) -> Option<String> {
-    let links = page.split("href=").skip(1).filter_map(|rest| {
-        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-        let target = rest.get(1..)?.split(quote).next()?;
-        target.trim_end_matches('/').rsplit('/').next()
-    });
-    let alike =
-        links.filter(|name| shape(name) == shape(pinned) && numbers(name) > numbers(pinned));
-    alike.max_by_key(|name| numbers(name)).map(str::to_owned)
-}
-
-/// The name with each run of digits as one `0`.
-fn shape(name: &str) -> String {
-    let mut shape = String::new();
-    for c in name.chars() {
-        let c = if c.is_ascii_digit() { '0' } else { c };
-        if !(c == '0' && shape.ends_with('0')) {
-            shape.push(c);
+    fn place(self, url: &str) -> String {
+        match (self.via, url.split_once("://")) {
+            (Some(via), Some((_, rest))) => format!("{}/{rest}", via.trim_end_matches('/')),
+            _ => url.to_owned(),
         }
     }
-    shape
-}
 
-/// Runs of digits as numbers, compared from the left.
-fn numbers(name: &str) -> Vec<u64> {
-    name.split(|c: char| !c.is_ascii_digit()).filter_map(|run| run.parse().ok()).collect()
+    fn file(self, url: &str, ctx: &Context<'_>) -> Result<State, MediaError> {
+        Ok(match http::get(&self.place(url), 0, None, ctx)? {
+            Ok(answer) if answer.code == 200 => State::Ok,
+            Ok(answer) => State::Status(answer.code),
+            Err(http::NoAnswer(why)) => State::Failed(why),
+        })
+    }
+
+    fn list(self, list: &str, url: &str, ctx: &Context<'_>) -> Result<State, MediaError> {
+        if !list.contains("://") {
+            return Ok(State::Ok); // a file of the tree; validate looks at it
+        }
+        let name = super::source::file_name(url);
+        let found = download::text(&self.place(list), ctx)
+            .and_then(|text| sums::find(&text, &name, &masked(list)));
+        match found {
+            Ok(_) => Ok(State::Ok),
+            Err(MediaError::Interrupted) => Err(MediaError::Interrupted),
+            Err(MediaError::Status { code, .. }) => Ok(State::Status(code)),
+            Err(other) => Ok(State::Failed(other.to_string())),
+        }
+    }
+
+    fn newer(
+        self,
+        url: &str,
+        checksum: &Checksum,
+        ctx: &Context<'_>,
+    ) -> Result<Option<Newer>, MediaError> {
+        let Some((listing, pinned)) = pin::place(url) else { return Ok(None) };
+        let page = match download::text(&self.place(&listing), ctx) {
+            Err(MediaError::Interrupted) => return Err(MediaError::Interrupted),
+            // Many servers list nothing; that is no finding.
+            Err(_) => return Ok(None),
+            Ok(page) => page,
+        };
+        let Some(found) = pin::newest(&page, pinned) else { return Ok(None) };
+        let tokens = pin::tokens(pinned, &found);
+        let new = |text: &str| tokens.iter().fold(text.to_owned(), |text, t| t.replace(&text));
+        let url = new(url);
+        let mut state = self.file(&url, ctx)?;
+        if let (State::Ok, Checksum::File(list)) = (&state, checksum) {
+            state = self.list(&new(list), &url, ctx)?;
+        }
+        Ok(Some(Newer { pinned: pinned.to_owned(), found, url, state, tokens }))
+    }
 }
 
 #[cfg(test)]
@@ -95,54 +160,34 @@ mod tests {
     use super::*;
     use crate::signal::CancelToken;
 
-    #[test]
-    fn pins() {
-        for (url, listing, pinned) in [
-            (
-                "https://h/images/bookworm/20260923-2610/debian-12-generic-amd64-20260923-2610.qcow2",
-                "https://h/images/bookworm/",
-                "20260923-2610",
-            ),
-            (
-                "https://h/iso/Rocky-9.6-x86_64-dvd.iso",
-                "https://h/iso/",
-                "Rocky-9.6-x86_64-dvd.iso",
-            ),
-            (
-                "https://h/noble/release-20260705/ubuntu-24.04-server-cloudimg-amd64.img",
-                "https://h/noble/",
-                "release-20260705",
-            ),
-            ("https://h/x.iso", "https://h/", "x.iso"),
-        ] {
-            assert_eq!(pin(url), Some((listing.to_owned(), pinned)), "{url}");
-        }
-        assert_eq!(pin("/srv/x.iso"), None);
-    }
-
-    /// Form of an Apache listing (synthetic).
-    const LISTING: &str = r#"<a href="../">..</a> <a href="20241201-1948/">x</a>
-<a href="20260112-2355/">x</a> <a href='20260923-2610/'>x</a> <a href="daily/">x</a> <a href="99999999/">x</a>"#;
+    const LISTING: &str = r#"<a href="20241201-1948/">x</a> <a href="20260112-2355/">x</a>"#;
 
     #[test]
-    fn the_newest_of_the_same_form_wins() {
-        assert_eq!(newest(LISTING, "20250210-2019").as_deref(), Some("20260923-2610"));
-        assert_eq!(newest(LISTING, "20260923-2610"), None);
-        let files = r#"<a href="R-9.10-x86_64.iso"> <a href="R-9.9-x86_64.iso"> <a href="R-10.0-aarch64.iso">"#;
-        assert_eq!(newest(files, "R-9.8-x86_64.iso").as_deref(), Some("R-9.10-x86_64.iso"));
-    }
-
-    #[test]
-    fn dead_and_newer_are_both_seen() {
-        let server = Server::start(|_, seen| match seen.path.as_str() {
-            "/i/" => Reply::ok(LISTING),
-            "/i/20241201-1948/d.qcow2" => Reply::ok("disk"),
-            _ => Reply::code(404),
+    fn dead_unlisted_and_newer_are_told_apart() {
+        let server = Server::start(|_, seen| {
+            let sums = format!("{}  d.qcow2\n", "a".repeat(64));
+            match seen.path.as_str() {
+                "/h/i/" => Reply::ok(LISTING),
+                "/h/i/20241201-1948/d.qcow2" | "/h/i/20260112-2355/d.qcow2" => Reply::ok("disk"),
+                "/h/i/20241201-1948/SUMS" | "/h/i/20260112-2355/SUMS" => Reply::ok(sums),
+                "/h/i/20241201-1948/EMPTY" => Reply::ok(""),
+                _ => Reply::code(404),
+            }
         });
         let ctx = Context { cancel: CancelToken::new(), ..Context::silent() };
-        let alive = check(&format!("{}/i/20241201-1948/d.qcow2", server.url), &ctx).unwrap();
-        assert_eq!((alive.code, alive.newer.unwrap().found.as_str()), (200, "20260923-2610"));
-        let dead = check(&format!("{}/i/20200101-1/d.qcow2", server.url), &ctx).unwrap();
-        assert_eq!(dead.code, 404);
+        let asker = Asker { via: Some(&server.url) };
+        let ask =
+            |url: &str, list: &str| asker.probe(url, &Checksum::File(list.into()), &ctx).unwrap();
+        let good = ask("https://h/i/20241201-1948/d.qcow2", "https://h/i/20241201-1948/SUMS");
+        assert!(good.is_ok(), "{good:?}");
+        let newer = good.newer.unwrap();
+        assert_eq!((newer.found.as_str(), &newer.state), ("20260112-2355", &State::Ok));
+        assert_eq!(newer.url, "https://h/i/20260112-2355/d.qcow2");
+        let unlisted = ask("https://h/i/20241201-1948/d.qcow2", "https://h/i/20241201-1948/EMPTY");
+        assert!(unlisted.medium.is_ok() && !unlisted.is_ok(), "{unlisted:?}");
+        let newer = unlisted.newer.unwrap();
+        assert_eq!(newer.state, State::Status(404), "listed, but its checksum is not there");
+        let dead = ask("https://h/i/20200101-1/d.qcow2", "https://h/i/20200101-1/SUMS");
+        assert_eq!((dead.medium, dead.checksum), (State::Status(404), Some(State::Status(404))));
     }
 }

@@ -1,10 +1,11 @@
-//! MAA001 to MAA004: what MAAS accepts as name, base image and file type.
+//! MAA001 to MAA004: what MAAS accepts as name, base image and file type. MED004.
 
 use std::fs;
 use std::path::Path;
 
 use crate::catalog::{ArtifactKind, Family, IMAGE_FILE, Target};
 use crate::finding::{Finding, Place};
+use crate::repo::Repo;
 
 /// Operating systems that may stand before the slash of a name.
 const SYSTEMS: [&str; 10] =
@@ -39,6 +40,17 @@ pub fn check(root: &Path, dir: &Path, target: &Target) -> Vec<Finding> {
         findings.push(Finding::warning("MAA004", place("login_user"), message));
     }
     findings
+}
+
+/// MED004: the key that signs a download's checksum list is in the tree.
+#[must_use]
+pub fn signing_key(repo: &Repo, dir: &Path, target: &Target) -> Option<Finding> {
+    let signed = crate::build::media::signed_by(repo, target)?;
+    let shown = repo.show(&signed.keys).to_string();
+    let place = || place(&repo.root, dir, "media", "signed_by");
+    let finding = || Finding::error("MED004", place(), format!("there is no {shown}"));
+    let help = "its README says where keys come from; without signed_by nothing is checked";
+    (!signed.keys.is_file()).then(|| finding().help(help))
 }
 
 /// Why MAAS refuses a name, and what to do.

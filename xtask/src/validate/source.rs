@@ -55,9 +55,10 @@ impl Subject<'_> {
     }
 }
 
-/// MED001, MED002.
+/// MED001 to MED003.
 fn media(subject: Subject<'_>) -> Vec<Finding> {
     let mut findings = vec![];
+    findings.extend(no_medium(subject));
     let fetched = matches!(subject.media, Some(MediaKind::Download) | None);
     if let Some((checksum, span)) = subject.text("iso_checksum") {
         let url = subject.text("iso_url").map_or_else(String::new, |(url, _)| url);
@@ -77,6 +78,16 @@ fn media(subject: Subject<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// A `try(…, "")` swallows a misspelt name: the plan is whole and the build has
+/// nothing to start from.
+fn no_medium(subject: Subject<'_>) -> Option<Finding> {
+    let (url, span) = subject.text("iso_url")?;
+    let wanted = subject.media == Some(MediaKind::Download) && url.is_empty();
+    let finding = || subject.error("MED003", span, "the medium has no address");
+    let help = "its value is empty: is a name in the expression misspelt?";
+    wanted.then(|| finding().help(help))
 }
 
 fn plain_http(subject: Subject<'_>, name: &str, url: Option<&str>, span: &Span) -> Option<Finding> {

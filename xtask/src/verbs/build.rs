@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -13,8 +14,9 @@ use crate::build::engine::{Choice, Engine};
 use crate::build::html;
 use crate::build::ledger::{Gate, Ledger};
 use crate::build::many::{self, AfterFailure, Crew, Ended, Policy};
-use crate::build::output::write_atomic;
+use crate::build::output::{write_atomic, write_shared};
 use crate::build::run::{Outcome, Settings};
+use crate::build::sign::Signer;
 use crate::build::summary::{self, LastRun};
 use crate::catalog::Target;
 use crate::cli::{Format, Targets};
@@ -30,7 +32,7 @@ use crate::signal::CancelToken;
 /// Which targets, and how they are built.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build debian-12-mirror --deploy-test\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml"
+    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build debian-12-mirror --deploy-test\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml --sign gpg:images@example.org --screenshots=5"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -88,6 +90,14 @@ pub struct Args {
     /// Watch the VM: a window, or VNC on 127.0.0.1
     #[arg(long)]
     view: bool,
+    /// Keep a picture of the guest's screen every N seconds; shown in the report
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    screenshots: Option<u64>,
+    /// Sign SHA256SUMS: gpg:KEYID (its agent asks for the passphrase) or minisign:FILE
+    /// (passphrase from the file that XTASK_SIGN_PASSWORD_FILE names)
+    #[arg(long, value_name = "TOOL:KEY")]
+    sign: Option<Signer>,
     /// Deploy what was built in a VM of its own; what fails is not uploaded
     #[arg(long)]
     deploy_test: bool,
@@ -129,6 +139,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if args.dry_run {
         return dry_run(&targets, &mut preparation, &settings);
     }
+    args.sign.as_ref().map(Signer::check).transpose()?;
     let maas = args.upload.then(|| super::upload::ready(&args.server)).transpose()?;
     announce(&settings.engine, &mut preparation, &targets);
     let kvm = targets.first().is_some_and(|t| preparation.accelerator(t.arch) == "kvm");
@@ -170,6 +181,9 @@ fn device(out: &Path) -> u64 {
     std::fs::metadata(out).map_or(0, |meta| meta.dev())
 }
 
+/// The page's name in the output directory.
+const REPORT: &str = "report.html";
+
 /// Deploys what was built, one after the other: each takes two VMs.
 fn deploy_tests(context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<Exit> {
     let mut exit = Exit::Ok;
@@ -197,9 +211,9 @@ fn report(
     settings: &Settings,
 ) -> Result<()> {
     if ended.iter().any(|e| !matches!(e.result, Some(Ok(Outcome::UpToDate(_))))) {
-        let path = context.repo.out.join("report.html");
+        let path = context.repo.out.join(REPORT);
         let page = html::page(&context.repo, targets, ended, &settings.engine.describe());
-        write_atomic(&path, page.as_bytes())?;
+        write_shared(&context.repo.out, REPORT, page.as_bytes())?;
         eprintln!("report: {}", context.repo.show(&path));
     }
     Ok(())
@@ -240,6 +254,8 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         verbose: context.verbose,
         on_error,
         view: if args.view { View::Screen } else { View::None },
+        screenshots: args.screenshots.map(Duration::from_secs),
+        sign: args.sign.clone(),
         cancel: CancelToken::global().child(),
         gate: None,
     })

@@ -21,12 +21,14 @@ pub enum MatrixFormat {
     Json,
     /// One line for `fromJSON` in a GitHub workflow.
     Github,
+    /// Target ids, one a line, for shells.
+    Ids,
 }
 
 /// Which targets, how printed, which part.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example, in a GitHub job: echo \"matrix=$(cargo xtask matrix --format github --media mirror)\" >> \"$GITHUB_OUTPUT\""
+    after_help = "Examples:\n  cargo xtask matrix --format ids --shard 2/4\n  in a GitHub job: echo \"matrix=$(cargo xtask matrix --format github --media mirror)\" >> \"$GITHUB_OUTPUT\""
 )]
 pub struct Args {
     #[command(flatten)]
@@ -34,9 +36,9 @@ pub struct Args {
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     format: MatrixFormat,
-    /// Only targets whose media come from there
+    /// Only targets whose media come from there; may be repeated
     #[arg(long, value_parser = media_kind, value_name = "download|user|mirror")]
-    media: Option<MediaKind>,
+    media: Vec<MediaKind>,
     /// Only images that differ from this git revision, uncommitted changes included
     #[arg(long, value_name = "REV")]
     changed_since: Option<String>,
@@ -77,7 +79,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         today: &today,
     };
     let chosen = catalog::select(&catalog, &selection).map_err(Coded::nothing)?;
-    let wanted = chosen.into_iter().filter(|t| args.media.is_none_or(|m| m == t.facts.media.kind));
+    let wanted = chosen
+        .into_iter()
+        .filter(|t| args.media.is_empty() || args.media.contains(&t.facts.media.kind));
     let mut wanted: Vec<&Target> = wanted.collect();
     if let Some(revision) = &args.changed_since {
         let changed = Changed::since(&context.repo.root, revision)?;
@@ -107,6 +111,7 @@ fn render(targets: &[&Target], format: MatrixFormat) -> String {
             table::render(&["TARGET", "RUNNER"], &cells)
         }
         MatrixFormat::Json => format!("{:#}\n", json!({ "version": 1, "targets": rows })),
+        MatrixFormat::Ids => targets.iter().map(|t| format!("{}\n", t.id)).collect(),
         MatrixFormat::Github => format!("{}\n", json!({ "include": rows })),
     }
 }

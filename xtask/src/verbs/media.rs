@@ -1,7 +1,9 @@
 //! `cargo xtask media`: what builds start from.
 
+mod check;
+
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -39,9 +41,11 @@ enum Action {
     /// Get what targets start from, so that builds can run with --offline
     #[command(after_help = "Example: cargo xtask media fetch 'debian-1[23]' ubuntu")]
     Fetch(FetchArgs),
-    /// Ask whether pinned media are still there and which are newer
-    #[command(after_help = "Example: cargo xtask media check --all")]
-    Check(CheckArgs),
+    /// Ask whether pinned media and checksums are still there and which are newer
+    #[command(
+        after_help = "Examples:\n  cargo xtask media check --all\n  cargo xtask media check --all --format json --patch newer.patch"
+    )]
+    Check(check::Args),
     /// Check a file, or download one, against a checksum
     #[command(
         after_help = "Example: cargo xtask media verify debian-12.qcow2 file:https://cloud.debian.org/images/cloud/bookworm/20260923-2610/SHA512SUMS"
@@ -107,15 +111,6 @@ struct FetchArgs {
 }
 
 #[derive(Debug, clap::Args)]
-struct CheckArgs {
-    #[command(flatten)]
-    targets: Targets,
-    /// Enter the newer versions into the templates
-    #[arg(long)]
-    write: bool,
-}
-
-#[derive(Debug, clap::Args)]
 struct VerifyArgs {
     /// Path or URL
     medium: String,
@@ -141,7 +136,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     match &args.action {
         Action::Bootstrap(args) => bootstrap_all(args, context, &store),
         Action::Fetch(args) => fetch(args, context),
-        Action::Check(args) => check_all(args, context),
+        Action::Check(args) => check::run(args, context),
         Action::Verify(args) => verify(args, &store),
     }
 }
@@ -220,70 +215,6 @@ fn fetch(args: &FetchArgs, context: &Context) -> Result<Exit> {
         }
     }
     Ok(if failed == 0 { Exit::Ok } else { Exit::Failed })
-}
-
-/// Exit 1 if a medium is gone; a newer one is only told.
-fn check_all(args: &CheckArgs, context: &Context) -> Result<Exit> {
-    let catalog = context.repo.catalog()?;
-    let mut preparation = Preparation::new(&context.repo, None);
-    let mut dead = 0;
-    for target in super::selected(&catalog, &args.targets)? {
-        let resolved = preparation.canonical(target, &Default::default()).map_err(|findings| {
-            Coded { exit: Exit::Usage, message: Findings(findings).to_string() }
-        })?;
-        let url = &resolved.plan.media.url;
-        if !url.starts_with("http") {
-            continue;
-        }
-        let said = match with_report(false, |ctx| media::check(url, ctx)) {
-            Ok(checked) => {
-                dead += usize::from(checked.code != 200);
-                let state = if checked.code == 200 {
-                    "ok".into()
-                } else {
-                    format!("HTTP {}", checked.code)
-                };
-                match checked.newer {
-                    Some(newer) if args.write => {
-                        let dir = context.repo.root.join(&target.image);
-                        let places = write_pin(&dir, &newer.pinned, &newer.found)?;
-                        format!("{state}\t{} -> {} in {places} places", newer.pinned, newer.found)
-                    }
-                    Some(newer) => format!("{state}\tnewer: {}", newer.found),
-                    None => state,
-                }
-            }
-            Err(error) if exit::of(&error) == Exit::Interrupted => return Err(error),
-            Err(error) => {
-                dead += 1;
-                format!("{error:#}")
-            }
-        };
-        super::print(&format!("{}\t{said}\n", target.id))?;
-    }
-    Ok(if dead == 0 { Exit::Ok } else { Exit::Failed })
-}
-
-/// Replaces a pin in the templates of one image; returns how often it stood there.
-fn write_pin(dir: &Path, pinned: &str, found: &str) -> Result<usize> {
-    let mut count = 0;
-    for entry in std::fs::read_dir(dir)?.flatten() {
-        let path = entry.path();
-        // Shared fragments hold no pins; a link must stay one.
-        if !path.to_string_lossy().ends_with(".pkr.hcl") || path.is_symlink() {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path)?;
-        let quoted = format!("\"{pinned}\"");
-        count += text.matches(&quoted).count();
-        if text.contains(&quoted) {
-            build::output::write_atomic(
-                &path,
-                text.replace(&quoted, &format!("\"{found}\"")).as_bytes(),
-            )?;
-        }
-    }
-    Ok(count)
 }
 
 fn verify(args: &VerifyArgs, store: &Store) -> Result<Exit> {
@@ -371,21 +302,6 @@ fn meter_text(progress: Progress) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_newer_pin_is_entered_once_and_links_stay() {
-        let dir = tempfile::tempdir().unwrap();
-        let shared = dir.path().join("shared.hcl");
-        std::fs::write(&shared, "x = \"2024-1\"").unwrap();
-        std::os::unix::fs::symlink(&shared, dir.path().join("q.pkr.hcl")).unwrap();
-        std::fs::write(dir.path().join("d.pkr.hcl"), "a = \"2024-1\" # 2024-1\n").unwrap();
-        assert_eq!(write_pin(dir.path(), "2024-1", "2025-2").unwrap(), 1);
-        assert_eq!(
-            std::fs::read_to_string(dir.path().join("d.pkr.hcl")).unwrap(),
-            "a = \"2025-2\" # 2024-1\n"
-        );
-        assert_eq!(std::fs::read_to_string(&shared).unwrap(), "x = \"2024-1\"");
-    }
 
     #[test]
     fn meter() {

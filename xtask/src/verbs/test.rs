@@ -138,6 +138,7 @@ impl Tools {
         let (program, global): (&Path, Vec<OsString>) = match step.program {
             Program::Cargo => (&self.cargo, vec![]),
             Program::Script => (&self.bash, vec![]),
+            Program::Tool => (Path::new(step.args.first().map_or("", String::as_str)), vec![]),
             Program::Xtask => (
                 &self.xtask,
                 vec![
@@ -153,7 +154,8 @@ impl Tools {
         let names = std::env::vars_os().map(|(name, _)| name);
         let leaked = names.filter(|name| name.to_str().is_some_and(is_cargos_own));
         let command = Cmd::new(program, format!("pass `{}`", step.name)).cwd(&repo.root);
-        let command = command.args(global).args(&step.args);
+        let own = usize::from(step.program == Program::Tool);
+        let command = command.args(global).args(step.args.iter().skip(own));
         let command =
             step.env.iter().fold(command, |command, (name, value)| command.env(name, value));
         leaked.fold(command, Cmd::env_remove)
@@ -175,6 +177,7 @@ impl Runner<'_> {
                 |name: &str| done.iter().all(|d| d.name != name || d.outcome == Outcome::Passed);
             let result = match step.after.iter().find(|name| !passed(name)) {
                 Some(name) => skipped(step, &format!("`{name}` did not pass")),
+                None if step.is_missing() => skipped(step, "the program is not installed"),
                 None => self.one(step)?,
             };
             done.push(result);

@@ -35,7 +35,8 @@ pub struct Artifact {
     pub bytes: u64,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
-    /// The root file system in it.
+    /// The root file system in it; of a disk without one that can be read,
+    /// `/curtin` alone.
     pub index: Index,
     /// Where the root is on a whole disk (`partition 1 (ext4)`), or why none
     /// can be read. Archives are a root themselves.

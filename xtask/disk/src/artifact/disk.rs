@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::index::Index;
 use crate::bytes::wide;
-use crate::pack::{Watch, index_disk};
+use crate::pack::{Watch, index_curtin, index_disk};
 use crate::{Error, ErrorKind, Result};
 
 /// Zeros are skipped in pieces of this many bytes: a block of ext4.
@@ -13,6 +13,7 @@ const GRAIN: usize = 4096;
 
 /// What an unpacked disk holds.
 pub(super) struct Contents {
+    /// The root; only `/curtin` where that is no Linux.
     pub(super) index: Index,
     /// `partition 1 (ext4)`, or why there is no root that can be read.
     pub(super) root: Result<String, String>,
@@ -41,7 +42,8 @@ pub(super) fn scan(mut input: impl Read, temp: &Path, fingerprints: bool) -> Res
     match index_disk(file.path(), fingerprints, &Watch::default()) {
         Ok((root, index)) => Ok(Contents { index, root: Ok(root), size }),
         Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Unsupported) => {
-            Ok(Contents { index: Index::default(), root: Err(error.to_string()), size })
+            let index = index_curtin(file.path(), fingerprints, &Watch::default())?;
+            Ok(Contents { index, root: Err(error.to_string()), size })
         }
         Err(error) => Err(error),
     }

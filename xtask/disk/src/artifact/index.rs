@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::fingerprint::Fingerprint;
+use super::initrd::Initrd;
 use super::interest;
 use crate::fs::Timestamp;
 use crate::policy::matches;
@@ -56,6 +57,7 @@ pub struct Node {
 pub struct Index {
     entries: BTreeMap<Vec<u8>, Node>,
     contents: BTreeMap<Vec<u8>, Vec<u8>>,
+    initrds: BTreeMap<Vec<u8>, Initrd>,
 }
 
 /// As many links as the kernel follows in one path.
@@ -66,11 +68,18 @@ impl Index {
     /// would. Says whether there was one.
     pub fn insert(&mut self, path: Vec<u8>, node: Node) -> bool {
         self.contents.remove(&path);
+        self.initrds.remove(&path);
         self.entries.insert(path, node).is_some()
     }
 
-    /// Adds the content of an entry.
+    /// Adds the content of an entry; of an initrd only the names in it stay.
     pub fn insert_content(&mut self, path: Vec<u8>, bytes: Vec<u8>) {
+        if interest::is_initrd(&path) {
+            if let Some(initrd) = Initrd::read(&bytes) {
+                self.initrds.insert(path, initrd);
+            }
+            return;
+        }
         self.contents.insert(path, bytes);
     }
 
@@ -136,6 +145,11 @@ impl Index {
     /// The same as text; bytes that are not UTF-8 are replaced.
     pub fn text(&self, path: &str) -> Option<String> {
         self.content(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// What is in the initrd that this absolute path reaches, if it is one.
+    pub fn initrd(&self, path: &str) -> Option<&Initrd> {
+        self.initrds.get(&self.resolve(path.as_bytes())?)
     }
 
     /// Absolute paths that match `pattern` (see [`matches`]) as text, links in

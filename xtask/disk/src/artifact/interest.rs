@@ -34,7 +34,13 @@ const KEPT: &[(&str, u64)] = &[
     ("/boot/grub2/device.map", SMALL),
     ("/boot/loader/entries/*.conf", SMALL),
     ("/boot/efi/EFI/*/grub.cfg", LIST),
+    ("/etc/initramfs-tools/initramfs.conf", SMALL),
     ("/etc/initramfs-tools/conf.d/*", SMALL),
+    ("/etc/dracut.conf", SMALL),
+    ("/etc/dracut.conf.d/*", SMALL),
+    ("/lib/modules/*/modules.builtin", SMALL),
+    ("/usr/lib/modules/*/modules.builtin", SMALL),
+    ("/boot/initr*", INITRD),
     ("/etc/cloud/cloud.cfg", LIST),
     ("/etc/cloud/cloud.cfg.d/*", LIST),
     ("/etc/cloud/ds-identify.cfg", SMALL),
@@ -65,6 +71,13 @@ const LIST: u64 = 4 << 20;
 /// The status file of a full desktop has 5 MiB, the rpm database of one 60.
 const DATABASE: u64 = 96 << 20;
 const MARK: u64 = 16;
+/// Debian's with all firmware has 59 MB; three times the largest one seen.
+const INITRD: u64 = 256 << 20;
+
+/// Whether only the names in it are kept.
+pub(super) fn is_initrd(path: &[u8]) -> bool {
+    matches(b"/boot/initr*", &[b"/", path].concat())
+}
 
 /// How much of the file at `path` (below the root) to keep.
 pub(super) fn limit(path: &[u8]) -> Option<u64> {

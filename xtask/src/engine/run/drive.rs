@@ -307,8 +307,7 @@ impl<'a, 'b> Drive<'a, 'b> {
         if !self.vm.probe().is_running() {
             return None;
         }
-        let seconds = self.clock.elapsed().as_secs();
-        let name = format!("screen-{:02}{:02}", seconds / 60, seconds % 60);
+        let name = crate::engine::shots::name(self.clock.elapsed());
         let file = self.vm.qmp().screendump(&self.job.paths.logs.join(name)).ok()?;
         // QEMU leaves an empty one on a full disk.
         let whole = std::fs::metadata(&file).is_ok_and(|meta| meta.len() > 0);

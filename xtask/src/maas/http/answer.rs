@@ -226,4 +226,21 @@ mod tests {
         assert_eq!(reply.retry_after, Some(std::time::Duration::from_secs(7)));
         assert_eq!(reply.location.as_deref(), Some("/x"));
     }
+
+    /// Mutations of a valid answer: an error or an answer, never a panic.
+    #[test]
+    fn no_bytes_make_it_panic() {
+        use crate::maas::model::fault::Dice;
+        let valid = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        let mut dice = Dice::new(1);
+        for _ in 0..20_000 {
+            let mut bytes = valid.to_vec();
+            for _ in 0..=dice.index(4) {
+                let at = dice.index(bytes.len());
+                bytes[at] = u8::try_from(dice.below(256)).unwrap();
+            }
+            bytes.truncate(dice.index(valid.len()) + 1);
+            drop(read(&mut bytes.as_slice()));
+        }
+    }
 }

@@ -238,3 +238,115 @@ impl Read for Patient<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufRead as _;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::maas::source::Source;
+
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+
+    /// A server that gives each connection to `serve`; its host, and a counter of
+    /// connections.
+    fn server(serve: fn(usize, TcpStream)) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = count.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                serve(counter.fetch_add(1, Ordering::SeqCst), stream);
+            }
+        });
+        (host, count)
+    }
+
+    /// Reads the head of a request; false at the end.
+    fn head(stream: &TcpStream) -> bool {
+        let lines = BufReader::with_capacity(1, stream).lines().map_while(Result::ok);
+        lines.take_while(|line| !line.is_empty()).count() > 0
+    }
+
+    fn ask(plain: &Plain, body: &Body, patience: Duration) -> Result<u16, String> {
+        let request = Sent { target: "/x/", authorization: "OAuth x", body, patience };
+        plain.perform(&request).map(|reply| reply.status).map_err(|silence| match silence.kind {
+            super::super::Quiet::Interrupted => "interrupted".into(),
+            _ => silence.why,
+        })
+    }
+
+    #[test]
+    fn a_connection_is_used_again_until_the_other_side_closes_it() {
+        let (host, count) = server(|_, mut stream| {
+            for _ in 0..3 {
+                if head(&stream) {
+                    stream.write_all(OK).unwrap();
+                }
+            }
+        });
+        let plain = Plain::new(&host, CancelToken::new());
+        for expected in [1, 1, 1, 2, 2] {
+            assert_eq!(ask(&plain, &Body::Get, ANSWER), Ok(200));
+            assert_eq!(count.load(Ordering::SeqCst), expected);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn silence_ends_by_patience_or_ctrl_c() {
+        let (host, _) = server(|_, stream| std::mem::forget(stream));
+        let plain = Plain::new(&host, CancelToken::new());
+        let slow = ask(&plain, &Body::Get, Duration::from_millis(120));
+        assert_eq!(slow, Err("no answer in time".into()));
+        let cancel = CancelToken::new();
+        let plain = Plain::new(&host, cancel.clone());
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            cancel.set();
+        });
+        let started = Instant::now();
+        assert_eq!(ask(&plain, &Body::Get, ANSWER), Err("interrupted".into()));
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+
+    /// nginx refuses a body that is too large before it has read it.
+    #[test]
+    fn an_answer_before_the_end_of_a_piece_counts() {
+        let (host, _) = server(|number, mut stream| {
+            head(&stream);
+            if number == 0 {
+                stream.write_all(b"HTTP/1.1 413 x\r\nContent-Length: 0\r\n\r\n").unwrap();
+                // Its buffers are full, and nobody reads any more.
+                std::thread::sleep(Duration::from_millis(50));
+                stream.shutdown(std::net::Shutdown::Write).unwrap();
+                let mut rest = vec![0; 1 << 20];
+                while stream.read(&mut rest).is_ok_and(|n| n > 0) {}
+            }
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        std::fs::write(&path, vec![1; 8 << 20]).unwrap();
+        let source = Source::open(&path, 8 << 20, None).unwrap();
+        let plain = Plain::new(&host, CancelToken::new());
+        let piece = || Body::Piece(source.piece(0, 8 << 20));
+        assert_eq!(ask(&plain, &piece(), ANSWER), Ok(413));
+        let cut = ask(&plain, &piece(), ANSWER).unwrap_err();
+        assert!(cut.contains("os error"), "{cut}");
+    }
+
+    #[test]
+    fn nobody_there() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        for (host, expected) in
+            [(free.as_str(), "nothing listens"), ("no.such.host.invalid", "does not resolve")]
+        {
+            let error = ask(&Plain::new(host, CancelToken::new()), &Body::Get, ANSWER).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -38,7 +38,8 @@ pub(super) fn list(connection: &Connection, format: Format) -> Result<Exit> {
     print(&text(&resources))?;
     let total: u64 = resources.iter().map(Resource::stored).sum();
     let count = resources.len();
-    print(&format!("{count} images, {} on {}\n", table::size(total), connection.shown()))?;
+    let plural = if count == 1 { "" } else { "s" };
+    print(&format!("{count} image{plural}, {} on {}\n", table::size(total), connection.shown()))?;
     Ok(Exit::Ok)
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::arch::Arch;
+use crate::cmd::which;
 
 /// Who runs a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub enum Program {
     Xtask,
     /// The first argument: a script of this repository.
     Script,
+    /// The first argument: a program that need not be there; without it the step
+    /// is skipped, and counted as that.
+    Tool,
 }
 
 /// One thing that has to pass.
@@ -37,14 +41,25 @@ pub struct Step {
     pub env: Vec<(&'static str, OsString)>,
 }
 
+impl Step {
+    /// A tool that need not be there, and is not.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.program == Program::Tool && self.args.first().is_none_or(|name| which(name).is_none())
+    }
+}
+
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 24] = [
+pub const NAMES: [&str; 29] = [
     "fmt",
     "clippy",
     "tests",
     "fuzz",
     "validate",
     "docs",
+    "workflows",
+    "actionlint",
+    "zizmor",
     "build",
     "deploy",
     "deploy-bios",
@@ -63,6 +78,8 @@ pub const NAMES: [&str; 24] = [
     "kills",
     "archives",
     "damage",
+    "interrupted",
+    "signing",
 ];
 
 /// Every step in order; the quick ones first, so that they fail first.
@@ -71,7 +88,7 @@ pub const NAMES: [&str; 24] = [
 /// stays under 35 minutes, and no step may eat all of it.
 #[must_use]
 pub fn all(arch: Arch) -> Vec<Step> {
-    use Program::{Cargo, Xtask};
+    use Program::{Cargo, Tool, Xtask};
     let target = format!("debian-12-mirror-{arch}");
     vec![
         step("fmt", Cargo, &["fmt", "--all", "--check"], 2),
@@ -85,6 +102,9 @@ pub fn all(arch: Arch) -> Vec<Step> {
         step("fuzz", Xtask, &["fuzz", "--smoke"], 8),
         step("validate", Xtask, &["validate", "--strict"], 5),
         step("docs", Xtask, &["docs", "--check"], 2),
+        step("workflows", Xtask, &["ci", "generate", "--check"], 2),
+        step("actionlint", Tool, &["actionlint"], 2),
+        step("zizmor", Tool, &["zizmor", "--offline", ".github/workflows"], 2),
         Step { vm: true, ..step("build", Xtask, &["build", &target, "--force"], 20) },
         Step {
             vm: true,
@@ -139,12 +159,28 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
             ..ignored("archives", "disk-image", "random_archives", 60, vec![])
         },
         Step { vm: false, after: &[], ..ignored("damage", "disk-image", "damage", 120, vec![]) },
+        step("interrupted", Cargo, &INTERRUPTED, 15),
+        Step { vm: false, after: &[], ..ignored("signing", "xtask", "sign", 10, vec![]) },
     ];
     if arch == Arch::Arm64 {
         steps.retain(|step| !step.name.ends_with("bios"));
     }
     steps
 }
+
+/// Builds of a simulated engine, ended at 50 moments.
+const INTERRUPTED: [&str; 10] = [
+    "test",
+    "--locked",
+    "-p",
+    "xtask",
+    "--test",
+    "interrupted",
+    "--",
+    "--ignored",
+    "--nocapture",
+    "simulated",
+];
 
 /// 500 uploads with random faults for each release of MAAS.
 const FAULTS: [&str; 8] =

@@ -1,0 +1,88 @@
+"""The hooks call curtin by names and arguments that every curtin in use has:
+python3 -m unittest discover -s common/curtin/tests
+
+The heads of functions are those of curtin's git tags, own run:
+git show TAG:curtin/commands/curthooks.py | grep '^def', the same for util.py and
+config.py. 22.1 is the oldest with Rocky Linux, 24.0.0 the first with AlmaLinux,
+737e305d is `main` of July 2026. DISTRO_NAMES is from distro.py.
+"""
+
+import ast
+import inspect
+import os
+import sys
+import tempfile
+import types
+import unittest
+
+sys.dont_write_bytecode = True
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "common", "curtin"))
+import hooklib  # noqa: E402
+
+HOOKS = ["common/el/curtin/curtin-hooks", "common/suse/curtin/curtin-hooks", "azurelinux/curtin/curtin-hooks",
+         "centos6/curtin/curtin-hooks", "common/curtin/hooklib.py"]
+
+# The same in all three versions, but for annotations.
+HEADS = {
+    "curthooks": ["add_swap(cfg, target, fstab)", "builtin_curthooks(cfg, target, state)", "copy_crypttab(crypttab, target)",
+                  "copy_fstab(fstab, target)", "configure_iscsi(cfg, state_etcd, target, osfamily='debian')",
+                  "configure_mdadm(cfg, state_etcd, target, osfamily='debian')",
+                  "detect_and_handle_multipath(cfg, target, osfamily='debian')"],
+    "util": ["load_command_environment(env=None, strict=False)"],
+    "config": ["load_command_config(args, state)"],
+}
+OLD = ["arch", "centos", "debian", "fedora", "freebsd", "gentoo", "opensuse", "redhat", "rhel", "sles", "suse", "ubuntu", "rocky"]
+VERSIONS = {
+    "22.1": (HEADS, OLD),
+    "24.0.0": (HEADS, OLD + ["ol", "almalinux"]),
+    "737e305d": (HEADS, OLD + ["ol", "almalinux", "mariner"]),
+}
+
+
+def module(name, heads):
+    """A module of functions that take what curtin's take, and record their calls."""
+    made = types.SimpleNamespace(calls=[])
+    for head in heads:
+        function = head.split("(")[0]
+        scope = {"calls": made.calls}
+        exec("def %s:\n    calls.append(%r)\n" % (head, function), scope)
+        setattr(made, function, scope[function])
+    return made
+
+
+def calls(path):
+    """(module, function, number of arguments, keywords) of all that is called in curtin."""
+    with open(os.path.join(ROOT, path), encoding="utf-8") as stream:
+        tree = ast.parse(stream.read())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+            if node.func.value.id in HEADS:
+                yield node.func.value.id, node.func.attr, len(node.args), [word.arg for word in node.keywords]
+
+
+class Versions(unittest.TestCase):
+    def test_every_call_fits_every_version(self):
+        seen = 0
+        for version, (heads, _) in VERSIONS.items():
+            modules = {name: module(name, functions) for name, functions in heads.items()}
+            for path in HOOKS:
+                for where, name, count, words in calls(path):
+                    with self.subTest(version=version, hook=path, call="%s.%s" % (where, name)):
+                        function = getattr(modules[where], name)
+                        inspect.signature(function).bind(*[None] * count, **dict.fromkeys(words))
+                        seen += 1
+        self.assertGreaterEqual(seen, 16 * len(VERSIONS))
+
+    def test_storage_is_left_to_curtin(self):
+        for version, (heads, _) in VERSIONS.items():
+            curthooks = module("curthooks", heads["curthooks"])
+            with self.subTest(version=version), tempfile.TemporaryDirectory() as state:
+                hooklib.write_file(state, "crypttab", "")
+                hooklib.configure_storage(curthooks, {}, "/target", {"fstab": os.path.join(state, "fstab")}, "redhat")
+                self.assertEqual(curthooks.calls, ["configure_iscsi", "configure_mdadm", "copy_fstab", "copy_crypttab",
+                                                   "add_swap", "detect_and_handle_multipath"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,1 @@
+../common/el/rebuild.pkr.hcl
