@@ -38,7 +38,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 20] = [
     "fmt",
     "clippy",
     "tests",
@@ -47,11 +47,10 @@ pub const NAMES: [&str; 21] = [
     "docs",
     "build",
     "deploy",
-    "deploy-bios",
-    "deploy-lvm",
+    "deploy-all",
+    "deploy-dd",
     "build-13",
-    "deploy-13",
-    "deploy-13-bios",
+    "deploy-13-all",
     "engine",
     "roots",
     "setup",
@@ -96,28 +95,27 @@ pub fn all(arch: Arch) -> Vec<Step> {
 pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
     use Program::{Cargo, Script, Xtask};
     let base = |release: u8| media.join(format!("debian-{release}-{arch}.qcow2")).into_os_string();
-    let deploy = |name, release: u8, after, more: &[&str]| {
+    // Every machine there is: 16 of six minutes each in emulation.
+    let deploy = |name, release: u8, after| {
         let target = format!("debian-{release}-mirror-{arch}");
-        let args = [&["deploy-test", &target, "--record"], more].concat();
-        Step { vm: true, after, ..step(name, Xtask, &args, 120) }
+        let args = ["deploy-test", &target, "--record", "--machines", "all"];
+        Step { vm: true, after, ..step(name, Xtask, &args, 240) }
     };
     let ignored = |name, package, test, minutes, env| {
         let test = ["test", "--locked", "-p", package, "--test", test, "--", "--ignored"];
         let args = [&test[..], &["--test-threads=1", "--nocapture"]].concat();
         Step { vm: true, after: &["build"], env, ..step(name, Cargo, &args, minutes) }
     };
-    let bios = ["--firmware", "bios"];
     let mut disks = base(12);
     disks.push(" ");
     disks.push(base(13));
     let target = format!("debian-13-mirror-{arch}");
     let suites = ["ci/setup-in-chroot", "bookworm", "trixie", "bookworm+backports"];
-    let mut steps = vec![
-        deploy("deploy-bios", 12, &["build"], &bios),
-        deploy("deploy-lvm", 12, &["build"], &["--layout", "lvm", "--disk", "nvme"]),
+    vec![
+        deploy("deploy-all", 12, &["build"]),
+        ignored("deploy-dd", "xtask", "deploy_dd", 60, vec![("XTASK_TEST_BASE", base(12))]),
         Step { vm: true, ..step("build-13", Xtask, &["build", &target, "--force"], 60) },
-        deploy("deploy-13", 13, &["build-13"], &[]),
-        deploy("deploy-13-bios", 13, &["build-13"], &bios),
+        deploy("deploy-13-all", 13, &["build-13"]),
         ignored("engine", "xtask", "engine", 120, vec![("XTASK_TEST_BASE", base(12))]),
         ignored("roots", "disk-image", "roots", 30, vec![("DISKS", disks)]),
         step("setup", Script, &suites, 30),
@@ -127,11 +125,7 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
         step("faults", Cargo, &FAULTS, 120),
         Step { vm: false, after: &[], ..ignored("kills", "xtask", "maas_kill", 60, vec![]) },
-    ];
-    if arch == Arch::Arm64 {
-        steps.retain(|step| !step.name.ends_with("bios"));
-    }
-    steps
+    ]
 }
 
 /// 500 uploads with random faults for each release of MAAS.
