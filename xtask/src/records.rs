@@ -11,6 +11,8 @@ use crate::build::output::write_atomic;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proof {
+    /// The template was checked, with Packer where it says so; nothing was built.
+    Validated,
     /// The image was built from a stand-in medium; never counts as built.
     StandIn,
     /// Built from its real media.
@@ -41,13 +43,26 @@ pub struct Record {
     pub how: String,
 }
 
-/// All records of a target, oldest first.
+/// The latest validation of every target, one line each.
+const VALIDATED: &str = "validated.jsonl";
+
+/// All records of a target, weak ones first, then oldest first.
 ///
 /// # Errors
 /// A line that is no record, with file and line.
 pub fn read(dir: &Path, target: &str) -> anyhow::Result<Vec<Record>> {
-    let path = dir.join(format!("{target}.jsonl"));
-    let text = match fs::read_to_string(&path) {
+    let mut all = read_file(&dir.join(VALIDATED))?;
+    all.retain(|record| record.target == target);
+    all.extend(read_file(&of_target(dir, target))?);
+    Ok(all)
+}
+
+fn of_target(dir: &Path, target: &str) -> PathBuf {
+    dir.join(format!("{target}.jsonl"))
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Vec<Record>> {
+    let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
         Err(e) => anyhow::bail!("{}: {e}", path.display()),
@@ -63,13 +78,62 @@ pub fn read(dir: &Path, target: &str) -> anyhow::Result<Vec<Record>> {
 /// # Errors
 /// The old lines cannot be read, or the file cannot be written.
 pub fn append(dir: &Path, record: &Record) -> anyhow::Result<PathBuf> {
-    let mut all = read(dir, &record.target)?;
+    let path = of_target(dir, &record.target);
+    let mut all = read_file(&path)?;
     all.push(record.clone());
-    let lines: Result<Vec<String>, _> = all.iter().map(serde_json::to_string).collect();
-    let path = dir.join(format!("{}.jsonl", record.target));
-    fs::create_dir_all(dir)?;
-    write_atomic(&path, (lines?.join("\n") + "\n").as_bytes())?;
+    write(&path, &all)?;
     Ok(path)
+}
+
+/// Replaces the validations of these targets and returns their file.
+///
+/// # Errors
+/// As [`append`].
+pub fn validated(dir: &Path, records: Vec<Record>) -> anyhow::Result<PathBuf> {
+    let path = dir.join(VALIDATED);
+    let mut all = read_file(&path)?;
+    all.retain(|old| records.iter().all(|new| new.target != old.target));
+    all.extend(records);
+    all.sort_by(|a, b| a.target.cmp(&b.target));
+    write(&path, &all)?;
+    Ok(path)
+}
+
+fn write(path: &Path, records: &[Record]) -> anyhow::Result<()> {
+    let lines: Result<Vec<String>, _> = records.iter().map(serde_json::to_string).collect();
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    write_atomic(path, (lines?.join("\n") + "\n").as_bytes())?;
+    Ok(())
+}
+
+/// When each thing was last shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Last {
+    /// The template was checked.
+    pub validated: Option<String>,
+    /// An image was built from its real media.
+    pub built: Option<String>,
+    /// It was deployed in emulation.
+    pub deploy_tested: Option<String>,
+    /// It was deployed by a MAAS.
+    pub maas_deployed: Option<String>,
+}
+
+/// The newest dates of some records. What was deployed was built.
+#[must_use]
+pub fn last(records: &[Record]) -> Last {
+    let newest = |proofs: &[Proof]| {
+        let fitting = records.iter().filter(|record| proofs.contains(&record.proof));
+        fitting.map(|record| record.date.clone()).max()
+    };
+    Last {
+        validated: newest(&[Proof::Validated]),
+        built: newest(&[Proof::Built, Proof::DeployTested, Proof::MaasDeployed]),
+        deploy_tested: newest(&[Proof::DeployTested]),
+        maas_deployed: newest(&[Proof::MaasDeployed]),
+    }
 }
 
 /// The strongest record, the newest of equals.
@@ -108,6 +172,28 @@ mod tests {
         assert_eq!(read, all);
         assert_eq!(best(&read), Some(&all[1]));
         assert_eq!(paths[0].file_name().unwrap(), "debian-12-mirror-amd64.jsonl");
+    }
+
+    #[test]
+    fn the_latest_validation_replaces_the_one_before_and_dates_are_the_newest() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = Record { target: "a".into(), ..record(Proof::Validated, "2026-01-01") };
+        for date in ["2026-04-01", "2026-05-01"] {
+            validated(dir.path(), vec![record(Proof::Validated, date), other.clone()]).unwrap();
+        }
+        append(dir.path(), &record(Proof::DeployTested, "2026-02-01")).unwrap();
+        append(dir.path(), &record(Proof::Built, "2026-03-01")).unwrap();
+        let all = read(dir.path(), "debian-12-mirror-amd64").unwrap();
+        assert_eq!(all.len(), 3);
+        assert_eq!(best(&all).unwrap().proof, Proof::DeployTested);
+        let expected = Last {
+            validated: Some("2026-05-01".into()),
+            built: Some("2026-03-01".into()),
+            deploy_tested: Some("2026-02-01".into()),
+            maas_deployed: None,
+        };
+        assert_eq!(last(&all), expected);
+        assert_eq!(read(dir.path(), "a").unwrap(), [other]);
     }
 
     #[test]

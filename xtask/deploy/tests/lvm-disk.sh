@@ -18,6 +18,8 @@ partition() {
   sfdisk --dump "$work/base" | sed -n "s/.*start= *\([0-9]*\), size= *\([0-9]*\), type=$1.*/\1 \2/p"
 }
 # The types are those of the EFI system partition and of an amd64 root.
+# Four numbers without blanks are wanted.
+# shellcheck disable=SC2046
 set -- $(partition C12A7328-F81F-11D2-BA4B-00A0C93EC93B) $(partition 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709)
 [ $# = 4 ] || { echo "$base has no ESP or no root of the type for amd64" >&2; exit 1; }
 dd if="$work/base" of="$work/root" bs=512 skip="$3" count="$4" conv=sparse status=none

@@ -1,12 +1,14 @@
 //! `cargo xtask deploy-test`: will this image deploy?
 
 mod find;
+mod machines;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+pub use self::machines::Machines;
 use super::{Context, print};
 use crate::arch::Arch;
 use crate::build::lock::Lock;
@@ -26,7 +28,7 @@ const MEMORY_MIB: u64 = 2048;
 const TIMEOUT_MINUTES: u64 = 120;
 
 /// What is deployed, on what.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 The image is deployed by steps that follow curtin's but are not curtin: storage as MAAS \
 describes it, unpacking with curtin's flags, the image's own /curtin/curtin-hooks with a \
@@ -38,6 +40,7 @@ Examples:
   cargo xtask deploy-test debian-12-mirror
   cargo xtask deploy-test out/debian-12-mirror-amd64/debian-12.tar.gz --firmware bios
   cargo xtask deploy-test debian-13 --disk nvme --layout lvm --format json
+  cargo xtask deploy-test debian-13 --machines pairs
   cargo xtask deploy-test ./windows.dd.gz
   cargo xtask deploy-test debian-12 --air-gap --clock=-400d --slow-disk --junit deploy.xml")]
 pub struct Args {
@@ -53,6 +56,10 @@ pub struct Args {
     /// What the disk is attached to
     #[arg(long, value_enum, default_value_t)]
     disk: DiskBus,
+    /// Test on several machines, one after the other: four that cover every pair of firmware,
+    /// layout and disk (NVMe, virtio), or all there are
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["firmware", "layout", "disk"])]
+    machines: Machines,
     /// Form of the network configuration: curtin's v1 or netplan's v2
     #[arg(long, value_enum, default_value_t)]
     network: Network,
@@ -108,6 +115,7 @@ impl Args {
             firmware: None,
             layout: Layout::default(),
             disk: DiskBus::default(),
+            machines: Machines::One,
             network: Network::default(),
             air_gap: false,
             clock: 0,
@@ -146,6 +154,16 @@ struct Artifact {
 /// # Errors
 /// The artifact, the ephemeral system or a tool is missing; interrupted.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
+    let mut exit = Exit::Ok;
+    for args in args.each() {
+        if run_one(&args, context)? != Exit::Ok {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
+}
+
+fn run_one(args: &Args, context: &Context) -> Result<Exit> {
     let report = test(args, context)?;
     match args.format {
         Format::Text => print(&report.to_string())?,

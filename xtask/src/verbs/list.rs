@@ -10,7 +10,7 @@ use crate::catalog::{ArtifactKind, Catalog, Image, MediaKind, Target};
 use crate::cli::{Format, Targets};
 use crate::date;
 use crate::exit::Exit;
-use crate::records::{self, Proof, Record};
+use crate::records::{self, Last, Proof, Record};
 use crate::table;
 
 /// Which targets, and how they are printed.
@@ -33,6 +33,7 @@ struct Row<'a> {
     target: &'a Target,
     eol: bool,
     proof: Option<Record>,
+    last: Last,
     artifact: Option<std::path::PathBuf>,
 }
 
@@ -65,7 +66,17 @@ fn images(catalog: &Catalog, context: &Context) -> Result<String> {
     let today = date::today();
     let rows: Result<Vec<_>> =
         catalog.images.iter().map(|i| image_row(i, context, &today)).collect();
-    let header = ["IMAGE", "RELEASES", "ARCH", "MEDIA", "ARTIFACT", "MAAS", "PROOF"];
+    let header = [
+        "IMAGE",
+        "RELEASES",
+        "ARCH",
+        "MEDIA",
+        "ARTIFACT",
+        "MAAS",
+        "VALIDATED",
+        "BUILT",
+        "DEPLOYED",
+    ];
     let targets = catalog.targets().count();
     Ok(format!(
         "{}\n{} images, {targets} targets. (…) end of life. `cargo xtask list IMAGE` shows its targets.\n",
@@ -81,7 +92,7 @@ fn images(catalog: &Catalog, context: &Context) -> Result<String> {
 /// A broken record.
 pub fn markdown(catalog: &Catalog, context: &Context) -> Result<String> {
     let mut out = String::from(
-        "| image | releases (end of life) | arch | media | artifact | MAAS | proof |\n|---|---|---|---|---|---|---|\n",
+        "| image | releases (end of life) | arch | media | artifact | MAAS | validated | built | deployed |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     for image in &catalog.images {
         let mut row = image_row(image, context, "")?;
@@ -104,15 +115,16 @@ fn image_row(image: &Image, context: &Context, today: &str) -> Result<Vec<String
         }
         words.join(" ")
     };
-    Ok(vec![
+    let mut row = vec![
         image.name.clone(),
         releases(image, today),
         all(&|t| t.arch.name().into()),
         all(&|t| media(t.facts.media.kind).into()),
         all(&|t| artifact(t.facts.artifact).into()),
         all(&|t| format!(">= {}", t.facts.maas.min_version)),
-        image_proof(image, context)?,
-    ])
+    ];
+    row.extend(dates(&records_of(image, context)?));
+    Ok(row)
 }
 
 /// `12 (2028-06-30), 13 (2030-06-30)`.
@@ -147,47 +159,59 @@ fn releases(image: &Image, today: &str) -> String {
     }
 }
 
-fn image_proof(image: &Image, context: &Context) -> Result<String> {
+fn records_of(image: &Image, context: &Context) -> Result<Vec<Record>> {
     let mut all = vec![];
     for target in &image.targets {
         all.extend(records::read(&context.repo.root.join("records"), &target.id)?);
     }
-    Ok(records::best(&all).map_or_else(never, |r| format!("{} ({})", proof(r), r.target)))
+    Ok(all)
 }
 
-fn never() -> String {
-    "alpha: never built from its real media".into()
-}
-
-fn proof(record: &Record) -> String {
-    let what = match record.proof {
-        Proof::StandIn => "stand-in built",
-        Proof::Built => "built",
-        Proof::DeployTested => "deploy-tested",
-        Proof::MaasDeployed => "deployed by MAAS",
+/// When it was last validated, built from its real media, deployed; by MAAS
+/// where that was shown.
+fn dates(records: &[Record]) -> [String; 3] {
+    let last = records::last(records);
+    let stand_in = || records.iter().rev().find(|r| r.proof == Proof::StandIn);
+    let never = || "never".to_owned();
+    let built = last.built.or_else(|| stand_in().map(|r| format!("stand-in {}", r.date)));
+    let deployed = match (last.maas_deployed, last.deploy_tested) {
+        (Some(date), _) => Some(format!("by MAAS {date}")),
+        (None, Some(date)) => Some(format!("emulated {date}")),
+        (None, None) => None,
     };
-    format!("{what} {}", record.date)
+    [last.validated, built, deployed].map(|date| date.unwrap_or_else(never))
 }
 
 fn targets(targets: &[&Target], context: &Context) -> Result<String> {
     let today = date::today();
     let rows: Result<Vec<_>> = targets.iter().map(|t| target_row(t, context, &today)).collect();
-    let header = ["TARGET", "TITLE", "MEDIA", "ARTIFACT", "MAAS NAME", "OUT", "PROOF"];
+    let header = [
+        "TARGET",
+        "TITLE",
+        "MEDIA",
+        "ARTIFACT",
+        "MAAS NAME",
+        "OUT",
+        "VALIDATED",
+        "BUILT",
+        "DEPLOYED",
+    ];
     Ok(table::render(&header, &rows?))
 }
 
 fn target_row(target: &Target, context: &Context, today: &str) -> Result<Vec<String>> {
     let records = records::read(&context.repo.root.join("records"), &target.id)?;
     let eol = if target.is_eol(today) { " (end of life)" } else { "" };
-    Ok(vec![
+    let mut row = vec![
         target.id.clone(),
         format!("{}{eol}", target.facts.title),
         media(target.facts.media.kind).into(),
         artifact(target.facts.artifact).into(),
         target.facts.maas.name.clone(),
         if artifact_of(target, context).is_some() { "built" } else { "-" }.into(),
-        records::best(&records).map_or_else(never, proof),
-    ])
+    ];
+    row.extend(dates(&records));
+    Ok(row)
 }
 
 /// The artifact in `out/`, if it is there.
@@ -224,6 +248,7 @@ fn print_json(catalog: &Catalog, args: &Args, context: &Context) -> Result<()> {
             target,
             eol: target.is_eol(&today),
             proof: records::best(&records).cloned(),
+            last: records::last(&records),
             artifact: artifact_of(target, context),
         })?)
     };

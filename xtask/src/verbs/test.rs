@@ -30,7 +30,7 @@ pub struct Args {
     /// Leave out the steps that run a virtual machine
     #[arg(long)]
     quick: bool,
-    /// Everything: also Debian 13, BIOS, LVM, the engine's VMs, setup in fresh
+    /// Everything: also Debian 13, every machine of a deploy test, the engine's VMs, setup in fresh
     /// systems; deploy tests add to records/. Hours without KVM, as root
     #[arg(long, conflicts_with = "quick")]
     all: bool,

@@ -9,11 +9,14 @@ use serde_json::json;
 
 use super::plan::PlanFlags;
 use super::{Context, print, selected};
+use crate::build;
 use crate::catalog::{Image, Target};
 use crate::changed::Changed;
 use crate::cli::Targets;
+use crate::date;
 use crate::exit::{Coded, Exit};
 use crate::finding::{Finding, Severity};
+use crate::records::{self, Proof, Record};
 use crate::validate::{self, Report};
 
 /// How findings are printed.
@@ -33,7 +36,7 @@ pub enum FindingFormat {
 /// Which targets, and how strictly.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask validate\n  cargo xtask validate debian-12 --var release=99\n  cargo xtask validate --changed-since origin/main --strict --format github\n  cargo xtask validate --native"
+    after_help = "Examples:\n  cargo xtask validate\n  cargo xtask validate debian-12 --var release=99\n  cargo xtask validate --changed-since origin/main --strict --format github\n  cargo xtask validate --native\n  cargo xtask validate --record"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -52,6 +55,9 @@ pub struct Args {
     /// Our own rules only: start no other program
     #[arg(long)]
     native: bool,
+    /// Note the date of targets without an error in records/, if Packer checked them too
+    #[arg(long, conflicts_with_all = ["no_packer", "native"])]
+    record: bool,
     /// How to print findings
     #[arg(long, value_enum, default_value_t)]
     format: FindingFormat,
@@ -93,7 +99,35 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     } else if !args.no_packer {
         report.ask_packer(&context.repo, &images, &targets)?;
     }
+    if args.record {
+        record(context, &targets, &report)?;
+    }
     finish(args, &report, started)
+}
+
+/// Notes that targets were valid today. Only a whole check counts.
+fn record(context: &Context, targets: &[&Target], report: &Report) -> Result<()> {
+    if let Some(skip) = report.skipped.first() {
+        return Err(Coded::host(format!("--record: a check was skipped: {skip}")));
+    }
+    if report.count(Severity::Error) > 0 {
+        eprintln!("nothing is recorded: there are errors");
+        return Ok(());
+    }
+    let commit = build::commit(&context.repo.root);
+    let line = |target: &&Target| Record {
+        target: target.id.clone(),
+        date: date::today(),
+        commit: commit.clone(),
+        proof: Proof::Validated,
+        media: String::new(),
+        artifact: String::new(),
+        how: "validate: own checks, packer fmt and packer validate".into(),
+    };
+    let all = targets.iter().map(line).collect();
+    let path = records::validated(&context.repo.root.join("records"), all)?;
+    eprintln!("{} targets recorded in {}", targets.len(), context.repo.show(&path));
+    Ok(())
 }
 
 /// A tree without `image.toml`: all of it, as it is.

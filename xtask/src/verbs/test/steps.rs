@@ -50,7 +50,7 @@ impl Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 28] = [
     "fmt",
     "clippy",
     "tests",
@@ -62,11 +62,10 @@ pub const NAMES: [&str; 29] = [
     "zizmor",
     "build",
     "deploy",
-    "deploy-bios",
-    "deploy-lvm",
+    "deploy-all",
+    "deploy-dd",
     "build-13",
-    "deploy-13",
-    "deploy-13-bios",
+    "deploy-13-all",
     "engine",
     "roots",
     "setup",
@@ -119,28 +118,27 @@ pub fn all(arch: Arch) -> Vec<Step> {
 pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
     use Program::{Cargo, Script, Xtask};
     let base = |release: u8| media.join(format!("debian-{release}-{arch}.qcow2")).into_os_string();
-    let deploy = |name, release: u8, after, more: &[&str]| {
+    // Every machine there is: 16 of six minutes each in emulation.
+    let deploy = |name, release: u8, after| {
         let target = format!("debian-{release}-mirror-{arch}");
-        let args = [&["deploy-test", &target, "--record"], more].concat();
-        Step { vm: true, after, ..step(name, Xtask, &args, 120) }
+        let args = ["deploy-test", &target, "--record", "--machines", "all"];
+        Step { vm: true, after, ..step(name, Xtask, &args, 240) }
     };
     let ignored = |name, package, test, minutes, env| {
         let test = ["test", "--locked", "-p", package, "--test", test, "--", "--ignored"];
         let args = [&test[..], &["--test-threads=1", "--nocapture"]].concat();
         Step { vm: true, after: &["build"], env, ..step(name, Cargo, &args, minutes) }
     };
-    let bios = ["--firmware", "bios"];
     let mut disks = base(12);
     disks.push(" ");
     disks.push(base(13));
     let target = format!("debian-13-mirror-{arch}");
     let suites = ["ci/setup-in-chroot", "bookworm", "trixie", "bookworm+backports"];
-    let mut steps = vec![
-        deploy("deploy-bios", 12, &["build"], &bios),
-        deploy("deploy-lvm", 12, &["build"], &["--layout", "lvm", "--disk", "nvme"]),
+    vec![
+        deploy("deploy-all", 12, &["build"]),
+        ignored("deploy-dd", "xtask", "deploy_dd", 60, vec![("XTASK_TEST_BASE", base(12))]),
         Step { vm: true, ..step("build-13", Xtask, &["build", &target, "--force"], 60) },
-        deploy("deploy-13", 13, &["build-13"], &[]),
-        deploy("deploy-13-bios", 13, &["build-13"], &bios),
+        deploy("deploy-13-all", 13, &["build-13"]),
         ignored("engine", "xtask", "engine", 120, vec![("XTASK_TEST_BASE", base(12))]),
         ignored("roots", "disk-image", "roots", 30, vec![("DISKS", disks)]),
         step("setup", Script, &suites, 30),
@@ -161,11 +159,7 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         Step { vm: false, after: &[], ..ignored("damage", "disk-image", "damage", 120, vec![]) },
         step("interrupted", Cargo, &INTERRUPTED, 15),
         Step { vm: false, after: &[], ..ignored("signing", "xtask", "sign", 10, vec![]) },
-    ];
-    if arch == Arch::Arm64 {
-        steps.retain(|step| !step.name.ends_with("bios"));
-    }
-    steps
+    ]
 }
 
 /// Builds of a simulated engine, ended at 50 moments.
