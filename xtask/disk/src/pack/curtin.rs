@@ -75,7 +75,11 @@ fn mountable(fs: &Ntfs, volume: &Volume<'_>) -> Result<()> {
 /// The entries of `/curtin`, for a disk whose root is no Linux: none if no
 /// file system that is read here has it.
 pub(crate) fn index(path: &Path, fingerprints: bool, watch: &Watch<'_>) -> Result<Index> {
-    let disk = open_disk(path, Some(Format::Raw))?;
+    index_of(&open_disk(path, Some(Format::Raw))?, fingerprints, watch)
+}
+
+/// The same of an opened disk.
+pub(super) fn index_of(disk: &Disk, fingerprints: bool, watch: &Watch<'_>) -> Result<Index> {
     for volume in disk.volumes() {
         // What cannot be read is told where the root is looked for.
         let Ok(fs) = volume.open() else { continue };

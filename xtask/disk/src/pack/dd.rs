@@ -78,7 +78,8 @@ fn look(request: &PackRequest, disk: &Disk, watch: &Watch<'_>) -> Result<Seen> {
     let root = match Root::find(disk, &request.root, &[]) {
         Ok(root) => root,
         Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Unsupported) => {
-            let (index, root) = (Index::default(), Err(error.to_string()));
+            let index = curtin::index_of(disk, false, watch)?;
+            let root = Err(error.to_string());
             return Ok(Seen { manifest: None, changes: Vec::new(), index, root });
         }
         Err(error) => return Err(error),
