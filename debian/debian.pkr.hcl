@@ -248,6 +248,6 @@ build {
   }
 
   post-processor "shell-local" {
-    inline = ["echo 'Disk ready. Make the MAAS image with: cargo xtask pack ${local.target} --disk ${local.qemu_output_directory}/${local.qemu_vm_name}'"]
+    inline = ["echo 'Disk ready. Make the MAAS image with: cargo xtask pack --target ${local.target} --output ${local.target}.tar.gz ${local.qemu_output_directory}/${local.qemu_vm_name}'"]
   }
 }

@@ -364,7 +364,7 @@ build {
   post-processor "shell-local" {
     inline = [
       "if ! grep -q '${local.marker}' '${local.report}'; then echo 'Windows was not installed. The end of ${local.report}:' >&2; tail -n 60 '${local.report}' >&2; exit 1; fi",
-      "echo 'Disk ready. Make the MAAS image with: cargo xtask pack ${local.target} --disk ${local.qemu_output_directory}/${local.qemu_vm_name}'",
+      "echo 'Disk ready. Make the MAAS image with: cargo xtask pack --target ${local.target} --output ${local.target}.dd.gz ${local.qemu_output_directory}/${local.qemu_vm_name}'",
     ]
   }
 }

@@ -216,7 +216,7 @@ build {
   post-processor "shell-local" {
     inline = [
       "if ! grep -q '${local.marker}' '${local.qemu_serial_log}'; then echo 'the installation did not finish, see ${local.qemu_serial_log}' >&2; exit 1; fi",
-      "echo 'Disk ready. Make the MAAS image with: cargo xtask pack ${local.target} --disk ${local.qemu_output_directory}/${local.qemu_vm_name}'",
+      "echo 'Disk ready. Make the MAAS image with: cargo xtask pack --target ${local.target} --output ${local.target}.dd.gz ${local.qemu_output_directory}/${local.qemu_vm_name}'",
     ]
   }
 }
