@@ -58,7 +58,7 @@ fn check(root: &Path, dir: &Path) -> (Vec<Finding>, Vec<String>) {
             let (unset, wrong) = unset(diagnose::findings(root, &diagnostics));
             let shown = dir.strip_prefix(root).unwrap_or(dir).display();
             let skip = (!unset.is_empty()).then(|| {
-                format!("{shown}: not evaluated, without a default: {}", unset.join(", "))
+                format!("{shown}: not evaluated, only its user or Packer has: {}", unset.join(", "))
             });
             // Without the values the rest follows from what is missing.
             findings.extend(if unset.is_empty() { wrong } else { vec![] });
@@ -76,16 +76,16 @@ fn check(root: &Path, dir: &Path) -> (Vec<Finding>, Vec<String>) {
     (findings, vec![])
 }
 
-/// Names of variables that have no value, and the findings about other things.
+/// Names of variables that have no value and of what only Packer can ask for,
+/// and the findings about other things.
 fn unset(findings: Vec<Finding>) -> (Vec<String>, Vec<Finding>) {
     let mut names = vec![];
     let mut rest = vec![];
     for finding in findings.into_iter().filter(|f| f.severity == Severity::Error) {
-        let name = finding
-            .message
-            .strip_prefix("Unset variable \"")
-            .and_then(|name| name.strip_suffix('"'));
-        match name {
+        let message = &finding.message;
+        let name = message.strip_prefix("Unset variable \"").and_then(|n| n.strip_suffix('"'));
+        let data = message.starts_with("Data sources need Packer").then_some("a data source");
+        match name.or(data) {
             Some(name) => names.push(name.to_owned()),
             None => rest.push(finding),
         }

@@ -23,6 +23,10 @@ const FOREIGN: &[(&str, &str)] = &[
         "unset/deep/u.pkr.hcl",
         "variable \"iso\" {\n  type = string\n}\n\nsource \"null\" \"x\" {\n  communicator = \"none\"\n  ssh_host     = var.iso\n}\n\nbuild {\n  sources = [\"source.null.x\"]\n}\n",
     ),
+    (
+        "data/d.pkr.hcl",
+        "data \"http\" \"sums\" {\n  url = \"https://example.org/SHA256SUMS\"\n}\n\nsource \"null\" \"x\" {\n  communicator = \"none\"\n  ssh_host     = data.http.sums.body\n}\n\nbuild {\n  sources = [\"source.null.x\"]\n}\n",
+    ),
     (".git/x.pkr.hcl", "not HCL {{{"),
 ];
 
@@ -51,7 +55,10 @@ fn a_foreign_tree_is_judged_without_a_catalog() {
     let odd = ids_in("odd");
     assert!(odd.iter().all(|id| ["PLG003", "FMT001"].contains(id)), "{shown}");
     assert_eq!(ids_in("unset"), Vec::<&str>::new(), "{shown}");
-    assert_eq!(report.targets, 3);
-    assert_eq!(report.skipped.len(), 1, "{:?}", report.skipped);
-    assert!(report.skipped.iter().all(|skip| skip.contains("unset/deep") && skip.contains("iso")));
+    assert!(ids_in("data").iter().all(|id| *id == "PLG003"), "{shown}");
+    assert_eq!(report.targets, 4);
+    let skipped: Vec<&str> = report.skipped.iter().map(String::as_str).collect();
+    let said = |dir: &str, what: &str| skipped.iter().any(|s| s.contains(dir) && s.contains(what));
+    assert_eq!(skipped.len(), 2, "{skipped:?}");
+    assert!(said("unset/deep", "iso") && said("data", "a data source"), "{skipped:?}");
 }
