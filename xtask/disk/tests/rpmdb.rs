@@ -127,16 +127,15 @@ fn damage_is_an_error_and_never_a_panic() {
     assert_eq!(read(b"\0\0\0\0", &[]).unwrap_err().kind(), ErrorKind::NotThisFormat);
 }
 
-/// What fuzzing starts from must be read to the end: made by SQLite and, in the
-/// frame of ndb, by Python (`xtask/fuzz/src/make_seeds.rs`).
+/// What fuzzing starts from must be read to the end; its first byte says how
+/// much of the rest is a log (`xtask/fuzz/README.md`).
 #[test]
 fn the_seeds_of_fuzzing_are_good() {
     for (bytes, count) in [
-        (&include_bytes!("../../fuzz/seeds/rpmdb/sqlite")[..], 12),
-        (&include_bytes!("../../fuzz/seeds/rpmdb/ndb")[..], 1),
+        (&include_bytes!("../../fuzz/seeds/rpmdb/sqlite")[..], 3),
+        (&include_bytes!("../../fuzz/seeds/rpmdb/ndb")[..], 3),
     ] {
-        let packages = read(bytes, &[]).unwrap();
+        let packages = read(bytes.get(1..).unwrap(), &[]).unwrap();
         assert_eq!(packages.len(), count);
-        assert!(packages.iter().all(|it| it.name == "bash" && it.evr == "7:2.0-1"));
     }
 }

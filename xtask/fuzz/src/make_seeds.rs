@@ -128,10 +128,6 @@ const SEEDS: &[Seed] = &[
     bytes("gzip", "tgz", "tree tree 3; tar --format=posix --sparse -C tree -cf - . | gzip -9n >bytes"),
     bytes("gzip", "members", "tree tree 1; rm tree/sparse; tar --format=posix -C tree -cf t .; (head -c 2000 t | gzip -n; tail -c +2001 t | gzip -n) >bytes"),
     bytes("gzip", "disk", "small; gzip -9n <disk >bytes"),
-    // The header of a package that is called bash, version 7:2.0-1, more and more zeros behind it.
-    bytes("rpmdb", "sqlite", "sqlite3 bytes \"pragma page_size=512; create table Packages(hnum integer primary key, blob blob not null); with recursive n(i) as (select 1 union all select i+1 from n where i<12) insert into Packages(blob) select x'0000000400000010000003E8000000060000000000000001000003E9000000060000000500000001000003EA000000060000000900000001000003EB000000040000000C000000016261736800322E300031000000000007'||zeroblob(i*90) from n\""),
-    // The same header in the frame of ndb.
-    bytes("rpmdb", "ndb", "python3 -c 'import struct,zlib,sys; h=bytes.fromhex(\"0000000400000010000003E8000000060000000000000001000003E9000000060000000500000001000003EA000000060000000900000001000003EB000000040000000C000000016261736800322E300031000000000007\"); b=struct.pack(\"<4sIII\",b\"BlbS\",1,7,len(h))+h; b+=bytes(-(len(b)+12)%16); b+=struct.pack(\"<II4s\",zlib.adler32(b),len(h),b\"BlbE\"); s=struct.pack(\"<4s7I\",b\"RpmP\",0,1,1,2,0,0,0)+struct.pack(\"<4sIII\",b\"Slot\",1,256,len(b)//16); s+=struct.pack(\"<4sIII\",b\"Slot\",0,0,0)*253; sys.stdout.buffer.write(s+b)' >bytes"),
 ];
 
 /// A mount stamps up to 2 MiB of the log after the newest record with headers

@@ -63,7 +63,7 @@ fn help(id: &str) -> &'static str {
 /// Everything wrong with one text. `given` says whether the user gave a value.
 #[must_use]
 pub fn problems(name: &str, text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Broken> {
-    let mut found = vec![];
+    let mut found = printed(text, given);
     let mut passwords = passwords::in_lines(text);
     let start = text.trim_start_matches('\u{feff}').trim_start();
     if start.starts_with("<?xml") || (name.ends_with(".xml") && start.starts_with('<')) {
@@ -97,6 +97,25 @@ pub fn problems(name: &str, text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Bro
     found.extend(fixed.map(|(line, _, what)| {
         ("SEC002", (line, format!("{what} sets a password that is the same for every build")))
     }));
+    found
+}
+
+/// XML that a script prints for an installer, as XenServer's does, from its
+/// here-documents.
+fn printed(text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Broken> {
+    let mut found = vec![];
+    let lines: Vec<&str> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate().filter(|_| text.starts_with("#!")) {
+        let Some((_, tag)) = line.rsplit_once("<<") else { continue };
+        let tag = tag.trim_start_matches('-').trim().trim_matches(['\'', '"']);
+        let rest = lines.get(at + 1..).unwrap_or_default();
+        let end = rest.iter().position(|line| line.trim() == tag).unwrap_or(0);
+        let body = rest.get(..end).unwrap_or_default();
+        if body.first().is_some_and(|first| first.starts_with("<?xml")) {
+            let inner = problems("", &body.join("\n"), given);
+            found.extend(inner.into_iter().map(|(id, (n, why))| (id, (n + at + 1, why))));
+        }
+    }
     found
 }
 
@@ -161,6 +180,12 @@ mod tests {
     #[test]
     fn each_kind_of_text_meets_its_rules() {
         for (name, text, id, line) in [
+            (
+                "/generate",
+                "#!/bin/sh\nsed s/a/b/ <<'EOT'\n<?xml version=\"1.0\"?>\n<installation>\n<scrpt/>\n</installation>\nEOT\n",
+                "ANS005",
+                4,
+            ),
             ("/a.xml", "<a>\n</b>", "ANS001", 2),
             ("/p.json", "{\n\"a\": 1,\n}", "ANS001", 3),
             ("user-data", "#cloud-config\na: [\n", "ANS001", 3),
