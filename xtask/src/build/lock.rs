@@ -11,7 +11,15 @@ use crate::exit::Coded;
 /// Held while it lives; the kernel drops it when the process dies, however.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that another thread is just starting
+        // has the file open until its exec, and would hold the lock so long.
+        drop(self.file.unlock());
+    }
 }
 
 impl Lock {
@@ -41,7 +49,7 @@ impl Lock {
         file.set_len(0)?;
         file.rewind()?;
         write!(file, "{}", std::process::id())?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -64,6 +72,15 @@ mod tests {
         let first = Lock::take(dir.path(), "x-amd64").unwrap();
         let error = Lock::take(dir.path(), "x-amd64").unwrap_err().to_string();
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        drop(first);
+        assert!(Lock::take(dir.path(), "x-amd64").is_ok());
+    }
+
+    #[test]
+    fn what_else_has_the_file_open_does_not_keep_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take(dir.path(), "x-amd64").unwrap();
+        let _copy = first.file.try_clone().unwrap();
         drop(first);
         assert!(Lock::take(dir.path(), "x-amd64").is_ok());
     }
