@@ -103,6 +103,38 @@ fn a_whole_template() {
     assert_eq!(evaluated.packer.required_plugins["qemu"].version, ">= 1.1.3");
 }
 
+/// Each name comes from the block's iterator, and provisioners see it.
+#[test]
+fn sources_made_by_a_dynamic_block() {
+    let text = r#"
+source "file" "base" {}
+build {
+  dynamic "source" {
+    for_each = { a = 1, b = 2 }
+    labels   = ["file.base"]
+    content {
+      name   = source.key
+      target = "${source.value}.txt"
+    }
+  }
+  provisioner "shell-local" {
+    inline = ["echo ${source.name}"]
+  }
+}
+"#;
+    let template = Template::from_sources(Path::new("x"), &[("x.pkr.hcl", text)]).unwrap();
+    let sources = &template.evaluate(&inputs()).unwrap().builds[0].sources;
+    let seen: Vec<_> = sources
+        .iter()
+        .map(|s| {
+            let inline = s.provisioners[0].body.strings("inline").unwrap().unwrap();
+            (s.id(), s.body.string("target").unwrap().unwrap(), inline[0].clone())
+        })
+        .collect();
+    let text = |id: &str, target: &str, line: &str| (id.into(), target.into(), line.into());
+    assert_eq!(seen, [text("file.a", "1.txt", "echo a"), text("file.b", "2.txt", "echo b")]);
+}
+
 #[test]
 fn build_values_become_known() {
     let evaluated = simple(SIMPLE).evaluate(&inputs()).unwrap();

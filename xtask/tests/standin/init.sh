@@ -27,7 +27,8 @@ ip route add default via 10.0.2.2
 
 if [ "$INSTALLER" = azure ]; then
   # A live system: its graphical installer has the screen until Ctrl-C ends it.
-  setsid -c /bin/sh -c '/bin/sh -c "trap \"exit 0\" INT; while :; do sleep 1; done"; exec /bin/bash --norc -i' </dev/tty1 >/dev/tty1 2>&1
+  # Ctrl-C reaches the outer shell as well, which must outlive it.
+  setsid -c /bin/sh -c 'trap : INT; /bin/sh -c "trap \"exit 0\" INT; while :; do sleep 1; done"; exec /bin/bash --norc -i' </dev/tty1 >/dev/tty1 2>&1
   stop "the shell of the live system ended"
 fi
 

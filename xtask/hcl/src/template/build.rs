@@ -231,7 +231,8 @@ impl<'a> Session<'a> {
     ) -> Option<SourceUse<'a>> {
         let (label, range) = block.labels.first()?.clone();
         let mut used = self.source_use(&label, &Span::new(source, range))?;
-        let name = self.constant(source, block.body, "name", &Type::String);
+        let (body, iterators) = (block.body, &block.iterators);
+        let name = self.constant_among(source, body, "name", &Type::String, iterators);
         if let Some(name) = name.as_ref().and_then(Value::as_str).filter(|name| !name.is_empty()) {
             used.name = name.into();
         }

@@ -11,6 +11,7 @@ use crate::evaluated::Evaluated;
 use crate::function::Context;
 use crate::source::{Range, Source, Span};
 use crate::syntax::ast::{Body, Expr};
+use crate::template::dynamic::Iterators;
 use crate::template::schema::{self, Schema};
 use crate::template::{Inputs, Parsed, Resolved, Template, object_of};
 use crate::types::Type;
@@ -107,9 +108,11 @@ impl<'a> Session<'a> {
 
     /// Evaluates where neither names nor functions are allowed.
     pub(crate) fn eval_constant(&mut self, source: &Arc<Source>, expr: &Expr) -> Value {
-        self.eval_with(source, FunctionSet::None, |evaluator| {
-            evaluator.eval(expr, &Scope::closed())
-        })
+        self.eval_bare(source, expr, &Scope::closed())
+    }
+
+    fn eval_bare(&mut self, source: &Arc<Source>, expr: &Expr, scope: &Scope<'_>) -> Value {
+        self.eval_with(source, FunctionSet::None, |evaluator| evaluator.eval(expr, scope))
     }
 
     pub(crate) fn eval_with<T>(
@@ -134,9 +137,25 @@ impl<'a> Session<'a> {
         name: &str,
         ty: &Type,
     ) -> Option<Value> {
+        self.constant_among(source, body, name, ty, &Iterators::new())
+    }
+
+    /// The same in what a `dynamic` block makes, where its iterators are the only names.
+    pub(crate) fn constant_among(
+        &mut self,
+        source: &Arc<Source>,
+        body: &Body,
+        name: &str,
+        ty: &Type,
+        iterators: &Iterators,
+    ) -> Option<Value> {
         let attribute = body.attribute(name)?;
         let before = self.problems.len();
-        let value = self.eval_constant(source, &attribute.expr);
+        let scope = match iterators.is_empty() {
+            true => Scope::closed(),
+            false => Scope::root(iterators.clone()),
+        };
+        let value = self.eval_bare(source, &attribute.expr, &scope);
         if self.problems.len() > before {
             return None;
         }
