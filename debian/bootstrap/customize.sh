@@ -4,10 +4,14 @@
 # on the command line, because the user namespace of a rootless run cannot read
 # a home directory.
 #
-# Environment: ARCHITECTURE, CODENAME, ROOT_UUID, SERIAL (console device),
-# SOURCES (contents of sources.list).
+# Environment: ARCHITECTURE, CODENAME, ROOT_UUID, BOOT_UUID (file system of /boot,
+# empty if that is on the root), SERIAL (console device), SOURCES (contents of
+# sources.list).
 set -eu
 root=$1
+# Where GRUB finds /boot.
+boot_fs=${BOOT_UUID:-$ROOT_UUID}
+boot_path=/boot
 
 printf '%s\n' "$SOURCES" >"$root/etc/apt/sources.list"
 rm -f "$root"/etc/apt/sources.list.d/0000*.list
@@ -22,6 +26,10 @@ ln -sfn ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 chroot "$root" systemctl enable systemd-resolved.service
 mkdir -p "$root/boot/efi" "$root/boot/grub"
 printf 'UUID=%s / ext4 rw,discard,errors=remount-ro 0 1\n' "$ROOT_UUID" >"$root/etc/fstab"
+if [ -n "$BOOT_UUID" ]; then
+  boot_path=
+  printf 'UUID=%s /boot ext4 rw,discard 0 2\n' "$BOOT_UUID" >>"$root/etc/fstab"
+fi
 usermod --root "$root" --password '*' root 2>/dev/null || chroot "$root" usermod --password '*' root
 
 # The package's scripts made it; without one the VM would not find its disk.
@@ -39,9 +47,9 @@ printf 'GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX="console=tty0 console=%s"\n' "$SERIAL
 cat >"$root/boot/grub/grub.cfg" <<GRUB
 set timeout=0
 menuentry "Debian" {
-  search --no-floppy --fs-uuid --set=root $ROOT_UUID
-  linux /boot/$kernel root=UUID=$ROOT_UUID ro no_timer_check console=tty0 console=$SERIAL
-  initrd /boot/initrd.img-$version
+  search --no-floppy --fs-uuid --set=root $boot_fs
+  linux $boot_path/$kernel root=UUID=$ROOT_UUID ro no_timer_check console=tty0 console=$SERIAL
+  initrd $boot_path/initrd.img-$version
 }
 GRUB
 
@@ -49,7 +57,7 @@ GRUB
 if [ "$ARCHITECTURE" = amd64 ]; then
   mkdir -p "$root/boot/grub/i386-pc"
   # shellcheck disable=SC2016 # $root is GRUB's
-  printf 'search.fs_uuid %s root\nset prefix=($root)/boot/grub\n' "$ROOT_UUID" >"$root/boot/grub/i386-pc/load.cfg"
+  printf 'search.fs_uuid %s root\nset prefix=($root)%s/grub\n' "$boot_fs" "$boot_path" >"$root/boot/grub/i386-pc/load.cfg"
   chroot "$root" grub-mkimage --directory=/usr/lib/grub/i386-pc --format=i386-pc \
     --config=/boot/grub/i386-pc/load.cfg --prefix=/boot/grub --output=/boot/grub/i386-pc/core.img \
     biosdisk part_gpt ext2 search search_fs_uuid normal configfile linux echo test boot

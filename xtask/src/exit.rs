@@ -1,6 +1,7 @@
 //! Exit codes, the one place that documents them.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 /// What the process tells its caller.
@@ -65,4 +66,61 @@ impl std::error::Error for Coded {}
 #[must_use]
 pub fn of(error: &anyhow::Error) -> Exit {
     error.chain().find_map(|e| e.downcast_ref::<Coded>()).map_or(Exit::Failed, |c| c.exit)
+}
+
+/// The whole chain in one paragraph, outermost first. A failed system call gets
+/// what to do about it, unless a text says that already.
+#[must_use]
+pub fn text(error: &anyhow::Error) -> String {
+    let text = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    match remedy(error).filter(|_| !text.contains("hint:")) {
+        Some(hint) => format!("{text}\n  hint: {hint}"),
+        None => text,
+    }
+}
+
+/// What helps against the failures of the system that a user can meet anywhere.
+fn remedy(error: &anyhow::Error) -> Option<&'static str> {
+    let mut kinds = error.chain().filter_map(|e| e.downcast_ref::<io::Error>());
+    Some(match kinds.next()?.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some space there (cargo xtask clean), or write elsewhere: --out DIR, TMPDIR"
+        }
+        ErrorKind::PermissionDenied => {
+            "see owner and mode with `ls -ld`, also of the directories above; what an earlier run \
+             as root left behind needs chown"
+        }
+        ErrorKind::ReadOnlyFilesystem => "write elsewhere: --out DIR, --media-dir DIR",
+        ErrorKind::NotADirectory => "a file is where a directory should be: move it away",
+        ErrorKind::IsADirectory => "a directory is where a file should be: move it away",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn failures_of_the_system_say_what_helps() {
+        for (kind, hint) in [
+            (ErrorKind::StorageFull, Some("clean")),
+            (ErrorKind::PermissionDenied, Some("ls -ld")),
+            (ErrorKind::ReadOnlyFilesystem, Some("--out")),
+            (ErrorKind::NotADirectory, Some("move")),
+            (ErrorKind::NotFound, None),
+        ] {
+            let failed: io::Result<()> = Err(io::Error::from(kind));
+            let error = failed.context("cannot write out/x").unwrap_err();
+            let text = text(&error);
+            assert!(text.starts_with("cannot write out/x: "), "{text}");
+            assert_eq!(text.contains("hint: "), hint.is_some(), "{text}");
+            assert!(hint.is_none_or(|h| text.contains(h)), "{text}");
+        }
+        let own = Coded::host("no room\n  hint: do this");
+        let error = anyhow::Error::from(io::Error::from(ErrorKind::StorageFull)).context(own);
+        assert_eq!(text(&error).matches("hint:").count(), 1);
+    }
 }

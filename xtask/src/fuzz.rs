@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::build::output::write_atomic;
@@ -107,10 +108,12 @@ pub fn records(path: &Path) -> anyhow::Result<Vec<Record>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-        Err(e) => anyhow::bail!("{}: {e}", path.display()),
+        Err(e) => {
+            return Err(e).with_context(|| format!("cannot read {}", path.display()));
+        }
     };
     let parse = |(i, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|e| anyhow::anyhow!("{}:{}: {e}", path.display(), i + 1))
+        serde_json::from_str(line).map_err(|e| crate::records::damaged(path, i + 1, &e))
     };
     text.lines().enumerate().map(parse).collect()
 }

@@ -70,6 +70,6 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
 
 /// The error chain in one paragraph; findings already carry their own `error`.
 fn shown(error: &anyhow::Error) -> String {
-    let text = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let text = exit::text(error);
     if text.starts_with("error") { text } else { format!("error: {text}") }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::build::output::write_atomic;
@@ -61,15 +62,22 @@ fn of_target(dir: &Path, target: &str) -> PathBuf {
     dir.join(format!("{target}.jsonl"))
 }
 
+/// A line that is no record: they are written by xtask, one JSON object a line.
+pub(crate) fn damaged(path: &Path, line: usize, error: &serde_json::Error) -> anyhow::Error {
+    let place = format!("{}:{line}", path.display());
+    anyhow::anyhow!("{place}: the line is no record: {error}\n  hint: git diff {}", path.display())
+}
+
 fn read_file(path: &Path) -> anyhow::Result<Vec<Record>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-        Err(e) => anyhow::bail!("{}: {e}", path.display()),
+        Err(e) => {
+            return Err(e).with_context(|| format!("cannot read {}", path.display()));
+        }
     };
-    let parse = |(i, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|e| anyhow::anyhow!("{}:{}: {e}", path.display(), i + 1))
-    };
+    let parse =
+        |(i, line): (usize, &str)| serde_json::from_str(line).map_err(|e| damaged(path, i + 1, &e));
     text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()).map(parse).collect()
 }
 

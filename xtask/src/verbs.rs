@@ -65,9 +65,28 @@ pub fn selected<'c>(catalog: &'c Catalog, targets: &Targets) -> Result<Vec<&'c T
     };
     let chosen = catalog::select(catalog, &selection).map_err(Coded::nothing)?;
     if chosen.is_empty() {
-        return Err(Coded::nothing("the selection matches no target"));
+        return Err(Coded::nothing(
+            "the selection matches no target\n  hint: --all leaves out what is past its end of life; `cargo xtask list` shows everything",
+        ));
     }
     Ok(chosen)
+}
+
+/// The one target that a word means, for verbs that take one.
+///
+/// # Errors
+/// The word is a pattern that means several (exit 2); the first few are named.
+pub fn only<'c>(word: &str, chosen: &[&'c Target]) -> Result<&'c Target> {
+    if let [one] = chosen {
+        return Ok(one);
+    }
+    let names: Vec<&str> = chosen.iter().take(5).map(|target| target.id.as_str()).collect();
+    let more = if chosen.len() > names.len() { ", ..." } else { "" };
+    Err(Coded::usage(format!(
+        "`{word}` means {} targets, and this takes one\n  hint: {}{more}",
+        chosen.len(),
+        names.join(", ")
+    )))
 }
 
 /// Prints data to stdout; a closed pipe (`| head`) ends quietly.

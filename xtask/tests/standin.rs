@@ -3,12 +3,14 @@
 //! Media with a changed menu or argument fail, each for its own reason.
 //!
 //! `cargo test -p xtask --test standin -- --ignored`: QEMU, OVMF, AAVMF for arm64,
-//! and Debian's mirror by apt. `STANDIN=sles` runs those whose target begins so.
+//! and Debian's mirror by apt. `STANDIN=sles` runs those whose target begins so;
+//! `--nocapture` says how long each took.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 /// The table of media; its first column is the target.
 const FAMILIES: &str = include_str!("standin/families");
@@ -45,7 +47,9 @@ fn medium(dir: &Path, target: &str, mutation: &str) -> PathBuf {
 #[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
 fn build(dir: &Path, target: &str, mutation: &str) -> (bool, String) {
     let iso = medium(dir, target, mutation);
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    // Hours of VMs outlive the next compilation: STANDIN_XTASK names a copy.
+    let binary = std::env::var_os("STANDIN_XTASK");
+    let mut xtask = Command::new(binary.unwrap_or_else(|| env!("CARGO_BIN_EXE_xtask").into()));
     // Keys need no pauses of 100 ms here: it saves a third of the time.
     xtask
         .args(["build", target, "--engine", "builtin", "--iso"])
@@ -56,8 +60,11 @@ fn build(dir: &Path, target: &str, mutation: &str) -> (bool, String) {
         // Without a source of cloud-init this installation ends before it begins.
         xtask.args(["--var", "mirror=http://mirror.example/sles16"]);
     }
+    let start = Instant::now();
     let built = xtask.output().unwrap();
     let said = String::from_utf8_lossy(&built.stderr) + String::from_utf8_lossy(&built.stdout);
+    let took = start.elapsed().as_secs();
+    println!("{target} {mutation}: {} after {took} s", built.status);
     (built.status.success(), said.into_owned())
 }
 

@@ -39,13 +39,19 @@ bootcmd:
 growpart: {mode: "off"}
 EOF
 uuid=$(dumpe2fs -h "$work/root" 2>/dev/null | sed -n 's/^Filesystem UUID: *//p')
-printf 'UUID=%s / ext4 rw,discard,errors=remount-ro 0 1\n' "$uuid" >"$work/fstab"
+dd if="$work/base" of="$work/esp" bs=512 skip="$1" count="$2" conv=sparse status=none
+esp=$(blkid -p -s UUID -o value "$work/esp")
+# A whole disk keeps its fstab; that of a base disk has no ESP.
+printf 'UUID=%s / ext4 rw,discard,errors=remount-ro 0 1\nUUID=%s /boot/efi vfat umask=0077 0 1\n' "$uuid" "$esp" >"$work/fstab"
 debugfs -w -f - "$work/root" >"$work/debugfs.log" 2>&1 <<EOF
 mkdir curtin
 write $hook curtin/curtin-hooks
 set_inode_field curtin/curtin-hooks mode 0100755
+rm etc/fstab
+write $work/fstab etc/fstab
 write $work/grow.cfg etc/cloud/cloud.cfg.d/92-grow-lvm.cfg
 EOF
+debugfs -R 'cat etc/fstab' "$work/root" 2>/dev/null | cmp - "$work/fstab"
 debugfs -R 'stat curtin/curtin-hooks' "$work/root" 2>/dev/null | grep -q 'Mode:  0755' || { cat "$work/debugfs.log" >&2; exit 1; }
 
 esp_mib=$(($2 / 2048)) root_mib=$((($4 + 2047) / 2048))
@@ -57,9 +63,10 @@ label: gpt
 1 : start=2048, size=$2, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B
 2 : start=$(((1 + esp_mib) * 2048)), type=E6D6D379-F507-44C2-A23C-238F2A3DF928
 EOF
-dd if="$work/base" of="$out" bs=512 skip="$1" seek=2048 count="$2" conv=notrunc,sparse status=none
+dd if="$work/esp" of="$out" bs=512 seek=2048 conv=notrunc,sparse status=none
 pv_offset=$(((1 + esp_mib) * mib))
 loop=$(losetup -f --show -o "$pv_offset" --sizelimit $(((total - 2 - esp_mib) * mib)) "$out")
+export LVM_SUPPRESS_FD_WARNINGS=1
 lvm_tool() { "$@" --driverloaded n --devices "$loop" >/dev/null; }
 lvm_tool pvcreate -q "$loop"
 lvm_tool vgcreate -q image "$loop"

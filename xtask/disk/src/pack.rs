@@ -27,7 +27,7 @@ pub use survey::Manifest;
 pub use walk::Change;
 pub use watch::{Progress, Watch};
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, OsRelease};
 use crate::block::Format;
 use crate::gzip;
 use crate::policy::{Family, Kind, Policy, STANDARD};
@@ -118,14 +118,12 @@ fn pack_tgz(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
     let within = |error: Error| error.within(request.disk.display());
     let disk = open_disk(&request.disk, request.disk_format)?;
     let root = Root::find(&disk, &request.root, &request.mounts).map_err(within)?;
-    let survey = Survey::of(&root.mounts(), watch).map_err(within)?;
-    survey.refuse_empty(&root.place, request.allow_tiny).map_err(within)?;
-    // It holds the databases of packages; the reader of the archive keeps them again.
-    let Survey { manifest, stored_bytes, .. } = survey;
+    let survey = Survey::glance(&root.mounts(), watch).map_err(within)?;
+    survey.size.refuse_empty(&root.place, request.allow_tiny).map_err(within)?;
     let overlay = Overlay::read(&request.add)?;
-    let policy = policy(request, manifest.os_release.family());
+    let policy = policy(request, OsRelease::of(&survey.index).family());
     let tree = Tree::new(root.mounts(), &overlay, &policy).map_err(within)?;
-    watch.expect(stored_bytes);
+    watch.expect(survey.size.stored);
     let written = tgz::write(&tree, &request.output, request.gzip, watch)?;
     let summary = written.summary;
     Ok(Packed {
@@ -134,7 +132,7 @@ fn pack_tgz(request: &PackRequest, watch: &Watch<'_>) -> Result<Packed> {
         input_bytes: summary.input_bytes,
         totals: written.totals,
         changes: written.changes,
-        manifest: Some(manifest),
+        manifest: Some(Manifest::of(&written.index)),
         artifact: Artifact {
             kind: Kind::Tgz,
             bytes: summary.bytes,

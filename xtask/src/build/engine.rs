@@ -160,7 +160,12 @@ fn builtin(request: &Request<'_>) -> Result<Outcome> {
     let result = run::run(&job, &Said(request.reporter), &request.settings.cancel);
     let disk = result.map_err(|error| failure(*error, request.evidence))?;
     let path = disk.disks.first().cloned();
-    let path = path.ok_or_else(|| anyhow::anyhow!("the build left no disk"))?;
+    let path = path.ok_or_else(|| {
+        anyhow::anyhow!(
+            "the build left no disk\n  hint: a source of a target makes one; `cargo xtask plan {}` shows its disks",
+            request.resolved.plan.target
+        )
+    })?;
     let timings = disk.timings.iter().map(|(p, d)| (p.name().to_owned(), *d)).collect();
     Ok(Outcome { path, timings })
 }

@@ -68,7 +68,8 @@ pub fn read(dir: &Path) -> Option<Manifest> {
 /// The file is not there.
 pub fn mtime_ns(path: &Path) -> Result<u64> {
     use std::os::unix::fs::MetadataExt as _;
-    let meta = std::fs::metadata(path).with_context(|| path.display().to_string())?;
+    let meta =
+        std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
     let seconds = u64::try_from(meta.mtime()).unwrap_or(0);
     let nanos = u64::try_from(meta.mtime_nsec()).unwrap_or(0);
     Ok(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))

@@ -124,7 +124,7 @@ fn bootstrapped(
     context: &Context<'_>,
 ) -> Result<Ready> {
     let recipe = Recipe::read(&repo.root.join(&target.image))
-        .with_context(|| format!("{} has no bootstrap recipe", target.image))?;
+        .with_context(|| format!("{} cannot be bootstrapped without its recipe", target.image))?;
     let wanted = Wanted {
         image: &target.image,
         release: target.release.as_deref().unwrap_or_default(),

@@ -61,7 +61,7 @@ pub fn event(ended: &Ended) -> Value {
 /// An error with everything behind it.
 #[must_use]
 pub fn message(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    crate::exit::text(error)
 }
 
 /// How a target ended, in one word.

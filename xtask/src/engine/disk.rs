@@ -34,7 +34,9 @@ impl Workshop<'_> {
         let spec = self.spec;
         if !spec.medium.is_file() {
             let medium = spec.medium.display();
-            return Err(Trouble::host(format!("the medium {medium} is not there")));
+            return Err(Trouble::host(format!(
+                "the medium {medium} is not there (hint: it was there when the build began; was it moved?)"
+            )));
         }
         let first = self.paths.output.join(&spec.vm_name);
         if spec.disk_image {

@@ -4,6 +4,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::num::NonZeroU64;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -90,6 +91,21 @@ impl Piece {
         self.left
     }
 
+    /// Hands up to `most` bytes to a socket without copying them through this process.
+    ///
+    /// # Errors
+    /// The file became shorter, or what the kernel says; `EINVAL` and `ENOSYS` mean
+    /// that it cannot do that with this file.
+    pub fn send_to(&mut self, socket: impl AsFd, most: usize) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(most);
+        let count = rustix::fs::sendfile(socket, &self.file, Some(&mut self.at), most)?;
+        if count == 0 && most > 0 {
+            return Err(shorter());
+        }
+        self.left = self.left.saturating_sub(count as u64);
+        Ok(count)
+    }
+
     /// Nothing is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -102,12 +118,16 @@ impl Read for Piece {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.at)?;
         if count == 0 && most > 0 {
-            return Err(io::Error::other("the file became shorter"));
+            return Err(shorter());
         }
         self.at = self.at.saturating_add(count as u64);
         self.left = self.left.saturating_sub(count as u64);
         Ok(count)
     }
+}
+
+fn shorter() -> io::Error {
+    io::Error::other("the file became shorter")
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod mirror;
 mod plan;
 mod recipe;
 mod run;
+mod suites;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +22,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use mirror::{MirrorState, state};
-pub use plan::{Mode, Options, Plan, Subject, Suite, plan, suites};
+pub use plan::{Boot, Mode, Options, Plan, Subject, plan};
 pub use recipe::{Recipe, Release};
+pub use suites::{Suite, suites};
 
 use super::lock::Lock;
 use super::store::{create_dir, sync_dir};

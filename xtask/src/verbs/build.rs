@@ -226,7 +226,9 @@ fn wanted(args: &Args, context: &Context) -> Result<Targets> {
     }
     let unfinished = LastRun::read(&context.repo.out).unfinished();
     if unfinished.is_empty() {
-        return Err(Coded::nothing("--rerun-failed: no build of the last run failed"));
+        return Err(Coded::nothing(
+            "--rerun-failed: no build of the last run failed, so there is nothing to do",
+        ));
     }
     Ok(Targets { targets: unfinished, ..args.targets.clone() })
 }

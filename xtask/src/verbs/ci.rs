@@ -64,7 +64,7 @@ const SHARED: [&str; 6] =
 /// A broken catalog, or a file that cannot be written.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let Action::Generate { check } = args.action;
-    let pins: BTreeMap<String, Pin> = toml::from_str(ACTIONS).context("data/actions.toml")?;
+    let pins: BTreeMap<String, Pin> = toml::from_str(ACTIONS).context("xtask/data/actions.toml")?;
     let paths = paths(&context.repo.catalog()?);
     let dir = context.repo.root.join(".github/workflows");
     let mut stale = false;
@@ -80,7 +80,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
             let finding = Finding::error("DOC001", Place::file(shown.as_ref()), "is out of date");
             eprintln!("{}", finding.help("cargo xtask ci generate"));
         } else {
-            fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+            fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
             write_atomic(&path, text.as_bytes())?;
             eprintln!("wrote {shown}");
         }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use super::Context;
 use crate::build::output::write_atomic;
-use crate::exit::Exit;
+use crate::exit::{Coded, Exit};
 use crate::finding::{Finding, Place};
 
 /// Write, or only look.
@@ -51,14 +51,23 @@ fn finding(context: &Context, path: &Path) -> Finding {
         .help("cargo xtask docs")
 }
 
+/// Where the generated part goes is not said.
+fn unmarked(path: &Path, mark: &str) -> anyhow::Error {
+    Coded::usage(format!(
+        "{} lacks a marker of its generated part\n  hint: two lines, <!-- {mark}:begin --> and \
+         <!-- {mark}:end -->, say where it goes",
+        path.display()
+    ))
+}
+
 /// Every file with generated parts, as it should be.
 fn wanted(context: &Context) -> Result<Vec<(PathBuf, String)>> {
     let path = context.repo.root.join("README.md");
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let catalog = context.repo.catalog()?;
     let table = super::list::markdown(&catalog, context)?;
-    let text = replace(&text, "images", &table)
-        .with_context(|| format!("{} has no `images` markers", path.display()))?;
+    let text = replace(&text, "images", &table).ok_or_else(|| unmarked(&path, "images"))?;
     let mut files = vec![(path, text)];
     for image in &catalog.images {
         let path = image.dir.join("README.md");
@@ -68,8 +77,8 @@ fn wanted(context: &Context) -> Result<Vec<(PathBuf, String)>> {
             continue;
         }
         let part = image::generated(&context.repo, image)?;
-        let text = replace(&text, image::MARK, &part)
-            .with_context(|| format!("{} has no end marker", path.display()))?;
+        let text =
+            replace(&text, image::MARK, &part).ok_or_else(|| unmarked(&path, image::MARK))?;
         files.push((path, text));
     }
     Ok(files)

@@ -29,7 +29,7 @@ pub fn run(args: &Args, command: &mut clap::Command) -> Result<Exit> {
     let mut command = command.clone().name("xtask").bin_name("cargo xtask");
     command.build();
     if let Some(dir) = &args.dir {
-        std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         for (name, page) in pages(&command)? {
             write_atomic(&dir.join(format!("{name}.1")), page.as_bytes())?;
         }

@@ -93,7 +93,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         None => wanted.collect(),
     };
     if part.is_empty() {
-        return Err(Coded::nothing("no target is left in this matrix"));
+        return Err(Coded::nothing(
+            "no target is left in this matrix\n  hint: the filters (--media, --arch, --changed-since, --shard) leave nothing; `cargo xtask \
+             matrix --all` shows what there is",
+        ));
     }
     print(&render(&part, args.format))?;
     Ok(Exit::Ok)

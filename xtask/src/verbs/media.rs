@@ -18,7 +18,7 @@ use crate::catalog::{MediaKind, Target};
 use crate::cli::Targets;
 use crate::exit::{self, Coded, Exit};
 use crate::finding::Findings;
-use crate::media::bootstrap::{self, Mode, Options, Recipe, Wanted};
+use crate::media::bootstrap::{self, Boot, Mode, Options, Recipe, Wanted};
 use crate::media::{self, Checksum, MediaError, Progress, Request, SignedBy, Store};
 use crate::pipeline::Preparation;
 use crate::signal::CancelToken;
@@ -69,6 +69,9 @@ struct BootstrapArgs {
     /// Keyring that signs the mirror [default: the host's debian-archive-keyring]
     #[arg(long, value_name = "FILE")]
     keyring: Option<PathBuf>,
+    /// Where /boot is: on the root, or on a partition of its own (GPT type XBOOTLDR) [default: that of the last time, else root]
+    #[arg(long, value_enum)]
+    boot: Option<Boot>,
     /// How to get the rights to make a system
     #[arg(long, value_enum, default_value = "auto")]
     mode: Mode,
@@ -93,6 +96,7 @@ impl BootstrapArgs {
             security_mirror,
             components: self.components.clone().or(last.components),
             keyring: self.keyring.clone().or(last.keyring),
+            boot: self.boot.unwrap_or(last.boot),
             mode: self.mode,
             refresh: self.refresh,
         }

@@ -46,11 +46,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let dir = root.join(&args.name);
     check_name(&args.name)?;
     if dir.exists() {
-        return Err(Coded::usage(format!("{} is there already", args.name)));
+        return Err(Coded::usage(format!(
+            "{} is there already\n  hint: choose another name, or remove it first",
+            args.name
+        )));
     }
     let title = args.title.clone().unwrap_or_else(|| title(like, &args.name));
     let names = Names { old: &like.name, new: &args.name, old_title: &like.title, title: &title };
-    let work = tempfile::tempdir_in(root).context("cannot make a directory here")?;
+    let work = tempfile::tempdir_in(root)
+        .with_context(|| format!("cannot make a directory in {}", root.display()))?;
     copy(&root.join(&like.name), work.path(), &names)?;
     fs::rename(work.path(), &dir).with_context(|| format!("cannot make {}", dir.display()))?;
     // Its directory has another name now.
@@ -66,7 +70,9 @@ fn check_name(name: &str) -> Result<()> {
     if good && !name.ends_with('-') {
         return Ok(());
     }
-    Err(Coded::usage(format!("`{name}`: a name has lower-case letters, digits and dashes")))
+    Err(Coded::usage(format!(
+        "`{name}` is no name of an image: lower-case letters, digits and dashes, a letter first"
+    )))
 }
 
 /// `Rocky Linux 10` for rocky10 becomes `Rocky Linux 11` for rocky11.

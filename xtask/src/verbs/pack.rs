@@ -258,12 +258,14 @@ fn settle(staged: &Path, wanted: &Path, verdict: &Verdict) -> Result<PathBuf> {
         }
     } else {
         let text: String = verdict.breakages.iter().map(|b| format!("{b}\n")).collect();
-        std::fs::write(&notes, text).with_context(|| notes.display().to_string())?;
+        std::fs::write(&notes, text)
+            .with_context(|| format!("cannot write {}", notes.display()))?;
     }
     // They tell of what was there before.
     contents::remove(wanted);
     contents::remove(&rejected);
-    std::fs::rename(staged, &path).with_context(|| path.display().to_string())?;
+    std::fs::rename(staged, &path)
+        .with_context(|| format!("cannot give the artifact its name {}", path.display()))?;
     Ok(path)
 }
 

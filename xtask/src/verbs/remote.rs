@@ -173,10 +173,7 @@ fn one_target<'c>(
     catalog: &'c crate::catalog::Catalog,
 ) -> Result<&'c Target> {
     let wanted = Targets { targets: vec![word.to_owned()], all: false, arch };
-    match selected(catalog, &wanted)?.as_slice() {
-        [one] => Ok(one),
-        _ => Err(Coded::usage(format!("`{word}` is more than one target"))),
-    }
+    super::only(word, &selected(catalog, &wanted)?)
 }
 
 /// The artifact of a target as a job.
@@ -201,7 +198,10 @@ fn promote(args: &PromoteArgs, context: &Context) -> Result<Exit> {
     let real = shown_name(&target.facts.maas.name);
     let name = args.candidate.clone().unwrap_or_else(|| format!("{real}-candidate"));
     if shown_name(&name) == real {
-        return Err(Coded::usage(format!("{name} has its real name already")));
+        return Err(Coded::usage(format!(
+            "{name} has its real name already: there is nothing to promote\n  hint: a candidate is \
+             uploaded with --name custom/SOMETHING-candidate"
+        )));
     }
     let arch = target.arch.name();
     let candidate = one_resource(&connection, &name, Some(arch))?;

@@ -34,9 +34,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let catalog = context.repo.catalog()?;
     let wanted = Targets { targets: vec![args.target.clone()], all: false, arch: None };
     let targets = selected(&catalog, &wanted)?;
-    let [target] = targets.as_slice() else {
-        return Err(Coded::usage(format!("`{}` is more than one target", args.target)));
-    };
+    let target = super::only(&args.target, &targets)?;
     let work = Place::work_dir(&context.repo.out, &target.id);
     let paths = WorkPaths::at(&work, &context.repo.root.join(&target.image));
     let vm = KeptVm::load(&paths.kept())

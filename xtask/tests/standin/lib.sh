@@ -48,7 +48,8 @@ install_system() {
     ;;
   "/boot/efi / ")
     root=/dev/vda2
-    printf 'n\np\n1\n2048\n+200M\nt\nef\nn\np\n2\n\n\nw\n'
+    # Without a first sector busybox takes one of the gap before 2048.
+    printf 'n\np\n1\n2048\n411647\nt\nef\nn\np\n2\n411648\n\nw\n'
     ;;
   *) stop "unexpected partitions: $(partitions "$1" | tr '\n' ' ')" ;;
   # GPT by hand is no work for busybox: an MBR table has the same partitions.

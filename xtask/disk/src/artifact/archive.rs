@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::thread::JoinHandle;
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
@@ -10,6 +11,8 @@ use sha2::{Digest, Sha256};
 use super::disk;
 use super::fingerprint::Fingerprinter;
 use super::index::{Index, Node, NodeKind};
+use super::initrd::Initrd;
+use super::interest;
 use super::tarread::{Member, TarReader};
 use crate::policy::Kind;
 use crate::{Error, ErrorKind, Result};
@@ -74,7 +77,7 @@ pub fn read_stream(input: impl Read, options: Options<'_>) -> Result<Artifact> {
     check_magic(magic)?;
     let mut data = BufReader::with_capacity(256 << 10, MultiGzDecoder::new(input));
     let first = data.fill_buf().map_err(|error| Error::damaged("artifact", error.to_string()))?;
-    let mut scan = Scan { index: Index::default(), warnings: Vec::new(), options };
+    let mut scan = Scan::new(options);
     let (kind, root, unpacked) = if is_tar(first) {
         scan.run(&mut data)?;
         (Kind::Tgz, Ok("archive".into()), scan.index.total_bytes())
@@ -101,7 +104,7 @@ pub fn read_stream(input: impl Read, options: Options<'_>) -> Result<Artifact> {
 /// What is in a tar archive, and its oddities.
 pub(crate) fn scan_tar(input: impl BufRead) -> Result<(Index, Vec<String>)> {
     let options = Options::default();
-    let mut scan = Scan { index: Index::default(), warnings: Vec::new(), options };
+    let mut scan = Scan::new(options);
     scan.run(input)?;
     Ok((scan.index, scan.warnings))
 }
@@ -174,10 +177,48 @@ struct Scan<'a> {
     index: Index,
     warnings: Vec<String>,
     options: Options<'a>,
+    initrd: Option<Reading>,
 }
 
-impl Scan<'_> {
+/// An initrd whose names another thread lists: to unpack a large one takes as long
+/// as compressing a hundred megabytes, which would wait for it.
+struct Reading {
+    path: Vec<u8>,
+    names: JoinHandle<Option<Initrd>>,
+}
+
+impl<'a> Scan<'a> {
+    fn new(options: Options<'a>) -> Self {
+        Self { index: Index::default(), warnings: Vec::new(), options, initrd: None }
+    }
+
     fn run(&mut self, input: impl BufRead) -> Result<()> {
+        self.members(input)?;
+        self.settle()
+    }
+
+    /// Keeps what the thread found.
+    fn settle(&mut self) -> Result<()> {
+        let Some(Reading { path, names }) = self.initrd.take() else { return Ok(()) };
+        let panicked = |_| Error::damaged("initrd", "listing it panicked");
+        if let Some(names) = names.join().map_err(panicked)? {
+            self.index.insert_initrd(path, names);
+        }
+        Ok(())
+    }
+
+    /// Lists an initrd in passing; one at a time, because each is held in memory.
+    fn list(&mut self, path: Vec<u8>, bytes: Vec<u8>) -> Result<()> {
+        self.settle()?;
+        let thread = std::thread::Builder::new().name("initrd".into());
+        let names = thread
+            .spawn(move || Initrd::read(&bytes))
+            .map_err(|error| Error::from_io("initrd", error))?;
+        self.initrd = Some(Reading { path, names });
+        Ok(())
+    }
+
+    fn members(&mut self, input: impl BufRead) -> Result<()> {
         let mut tar = TarReader::new(input);
         while let Some(member) = tar.next()? {
             let Some(path) = self.path(&member) else { continue };
@@ -220,11 +261,16 @@ impl Scan<'_> {
             fingerprint: print.map(Fingerprinter::finish),
         };
         let directory = node.kind == NodeKind::Directory;
+        if self.initrd.as_ref().is_some_and(|reading| reading.path == path) {
+            self.settle()?; // it is about to be replaced
+        }
         if self.index.insert(path.clone(), node) && !directory {
             self.warn(format!("/{} is in it twice", String::from_utf8_lossy(&path)));
         }
-        if let Some(keep) = keep {
-            self.index.insert_content(path, keep.finish(member.size));
+        match keep.map(|keep| keep.finish(member.size)) {
+            Some(bytes) if interest::is_initrd(&path) => self.list(path, bytes)?,
+            Some(bytes) => self.index.insert_content(path, bytes),
+            None => {}
         }
         Ok(())
     }
@@ -296,5 +342,49 @@ impl Kept {
         // Only holes are missing, and at most up to the limit.
         self.bytes.resize(size, 0);
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{FileExtent, Timestamp};
+    use crate::tar::{Body, Entry, TarWriter};
+
+    /// synthetic: an initrd without any file, by cpio(5).
+    fn initrd() -> Vec<u8> {
+        let zeros = "00000000";
+        format!("070701{}0000000b{zeros}TRAILER!!!\0\0\0\0", zeros.repeat(11)).into_bytes()
+    }
+
+    fn index(initrds: &[&[u8]]) -> Index {
+        let mut tar = TarWriter::new(Vec::new());
+        for bytes in initrds {
+            let size = u64::try_from(bytes.len()).unwrap();
+            let extents = [FileExtent { offset: 0, len: size }];
+            let body = Body::File { size, extents: &extents };
+            let (path, mtime) = (&b"boot/initrd.img-1"[..], Timestamp::default());
+            let entry = Entry { path, body, mode: 0o644, uid: 0, gid: 0, mtime, xattrs: &[] };
+            let read = |_, buffer: &mut [u8]| {
+                buffer.copy_from_slice(bytes);
+                Ok(())
+            };
+            tar.append(&entry, read).unwrap();
+        }
+        scan_tar(&tar.finish().unwrap()[..]).unwrap().0
+    }
+
+    #[test]
+    fn the_last_initrd_of_a_name_counts() {
+        let (listed, other) = (initrd(), b"no archive".to_vec());
+        for (members, expected) in [
+            (vec![&listed[..]], true),
+            (vec![&listed, &other], false),
+            (vec![&other, &listed], true),
+            (vec![&listed, &listed], true),
+        ] {
+            let found = index(&members);
+            assert_eq!(found.initrd("/boot/initrd.img-1").is_some(), expected, "{members:?}");
+        }
     }
 }

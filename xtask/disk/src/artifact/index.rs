@@ -76,11 +76,15 @@ impl Index {
     pub fn insert_content(&mut self, path: Vec<u8>, bytes: Vec<u8>) {
         if interest::is_initrd(&path) {
             if let Some(initrd) = Initrd::read(&bytes) {
-                self.initrds.insert(path, initrd);
+                self.insert_initrd(path, initrd);
             }
             return;
         }
         self.contents.insert(path, bytes);
+    }
+
+    pub(super) fn insert_initrd(&mut self, path: Vec<u8>, initrd: Initrd) {
+        self.initrds.insert(path, initrd);
     }
 
     /// Sets the identity of an entry's content.

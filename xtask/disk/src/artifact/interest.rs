@@ -7,6 +7,8 @@ use crate::policy::matches;
 const KEPT: &[(&str, u64)] = &[
     ("/etc/os-release", SMALL),
     ("/usr/lib/os-release", SMALL),
+    // Where older Fedoras link it to.
+    ("/usr/lib/os.release.d/*", SMALL),
     ("/etc/*-release", SMALL),
     ("/etc/fstab", SMALL),
     ("/etc/crypttab", SMALL),

@@ -85,12 +85,12 @@ fn look(request: &PackRequest, disk: &Disk, watch: &Watch<'_>) -> Result<Seen> {
         Err(error) => return Err(error),
     };
     let survey = Survey::of(&root.mounts(), watch)?;
-    survey.refuse_empty(&root.place, request.allow_tiny)?;
-    let policy = policy(request, survey.manifest.os_release.family());
+    survey.size.refuse_empty(&root.place, request.allow_tiny)?;
+    let manifest = Manifest::of(&survey.index);
+    let policy = policy(request, manifest.os_release.family());
     let overlay = Overlay::default();
     let changes = Tree::new(root.mounts(), &overlay, &policy)?.walk(&mut Nobody)?;
-    let Survey { manifest, index, .. } = survey;
-    Ok(Seen { manifest: Some(manifest), changes, index, root: Ok(root.place) })
+    Ok(Seen { manifest: Some(manifest), changes, index: survey.index, root: Ok(root.place) })
 }
 
 struct Nobody;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Suite;
+use super::suites::Suite;
 use crate::cmd::Cmd;
 use crate::date;
 use crate::media::hash::sha256_hex;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::grub::SECTOR;
-use super::recipe::{Recipe, Release};
+use super::recipe::Recipe;
+use super::suites::{Suite, suites};
 use crate::arch::Arch;
 use crate::media::MediaError;
 use crate::media::hash::sha256_hex;
@@ -22,7 +23,9 @@ pub(super) const BIOS: (u64, u64) = (MIB, 3 * MIB);
 /// First byte and size of the EFI system partition: large enough for FAT32.
 pub(super) const ESP: (u64, u64) = (4 * MIB, 124 * MIB);
 /// First byte of the root partition, last on the disk so that it can grow.
-pub(super) const ROOT: u64 = 128 * MIB;
+const ROOT: u64 = 128 * MIB;
+/// First byte and size of `/boot`, if it has a partition: the root begins behind it.
+pub(super) const BOOT: (u64, u64) = (128 * MIB, 512 * MIB);
 /// Left free at the end for the backup table.
 const TAIL: u64 = MIB;
 
@@ -30,6 +33,7 @@ const TAIL: u64 = MIB;
 /// specification of systemd).
 const TYPE_BIOS: &str = "21686148-6449-6E6F-744E-656564454649";
 const TYPE_ESP: &str = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
+const TYPE_BOOT: &str = "BC13C2FF-59E6-4262-A352-B275FD6F7172";
 const TYPE_ROOT_AMD64: &str = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709";
 const TYPE_ROOT_ARM64: &str = "B921B045-1DF0-41C3-AF44-4C6F280D3FAE";
 
@@ -69,6 +73,17 @@ impl Mode {
     }
 }
 
+/// Where `/boot` is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Boot {
+    /// On the root file system.
+    #[default]
+    Root,
+    /// On a partition of its own, as in Ubuntu's cloud images.
+    Partition,
+}
+
 /// What the user may choose; all but the last two is remembered with the disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
@@ -80,84 +95,15 @@ pub struct Options {
     pub components: Option<Vec<String>>,
     /// Keyring that signs the mirror, instead of the host's.
     pub keyring: Option<PathBuf>,
+    /// Where `/boot` is.
+    #[serde(default)]
+    pub boot: Boot,
     /// Root or rootless.
     #[serde(skip)]
     pub mode: Mode,
     /// Make it again even if nothing changed.
     #[serde(skip)]
     pub refresh: bool,
-}
-
-/// One line of `sources.list` with the address of its signed index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suite {
-    /// Base URL of the archive.
-    pub mirror: String,
-    /// Suite in it.
-    pub name: String,
-    /// Archive areas.
-    pub components: Vec<String>,
-}
-
-impl Suite {
-    /// The signed index; it changes whenever a package of the suite does.
-    #[must_use]
-    pub fn in_release(&self) -> String {
-        format!("{}/dists/{}/InRelease", self.mirror.trim_end_matches('/'), self.name)
-    }
-
-    /// The one-line source, with apt options such as `signed-by=...` if any.
-    #[must_use]
-    pub fn line(&self, options: &str) -> String {
-        let mirror = self.mirror.trim_end_matches('/');
-        format!("deb {options}{mirror} {} {}", self.name, self.components.join(" "))
-    }
-}
-
-/// The suites that a base disk is installed from.
-///
-/// # Errors
-/// A mirror is not a URL that apt takes.
-pub fn suites(
-    recipe: &Recipe,
-    release: &Release,
-    options: &Options,
-) -> Result<Vec<Suite>, MediaError> {
-    let mirror = options.mirror.as_ref().unwrap_or(&recipe.mirror);
-    let security = match (&options.security_mirror, &options.mirror) {
-        (Some(url), _) => Some(url.as_str()).filter(|url| *url != "none"),
-        // A mirror of one's own carries the security archive beside it.
-        (None, Some(own)) => return Err(needs_security(own)),
-        (None, None) => Some(recipe.security_mirror.as_str()),
-    };
-    let components = options.components.as_ref().unwrap_or(&release.components);
-    let suite = |mirror: &str, name: &String| Suite {
-        mirror: mirror.to_owned(),
-        name: name.clone(),
-        components: components.clone(),
-    };
-    let mut suites: Vec<_> = release.suites.iter().map(|name| suite(mirror, name)).collect();
-    suites.extend(security.map(|url| suite(url, &release.security_suite)));
-    for suite in &suites {
-        check_mirror(&suite.mirror)?;
-    }
-    Ok(suites)
-}
-
-fn needs_security(mirror: &str) -> MediaError {
-    MediaError::Form(format!(
-        "--mirror {mirror} needs --security-mirror\n  hint: give the mirror of the security archive, or `none` to go without security updates"
-    ))
-}
-
-fn check_mirror(mirror: &str) -> Result<(), MediaError> {
-    let known = ["http://", "https://", "file:///"].iter().any(|scheme| mirror.starts_with(scheme));
-    if known && !mirror.contains([' ', '\n', '\t', '"', '[']) {
-        return Ok(());
-    }
-    Err(MediaError::Form(format!(
-        "`{mirror}` is no mirror\n  hint: use a http://, https:// or file:/// URL"
-    )))
 }
 
 /// What to make, ready to run.
@@ -179,6 +125,8 @@ pub struct Plan {
     customize: String,
     keyring: Option<PathBuf>,
     root_uuid: String,
+    /// File system of `/boot`, if it is not on the root.
+    boot_uuid: Option<String>,
 }
 
 /// Input of [`plan`] beside recipe and options.
@@ -210,22 +158,22 @@ pub fn plan(recipe: &Recipe, options: &Options, subject: &Subject<'_>) -> Result
     let suites = suites(recipe, release, options)?;
     let packages = recipe.packages(release, subject.arch);
     let lines: Vec<_> = suites.iter().map(|s| s.line("")).collect();
-    let key = sha256_hex(
-        [
-            &VERSION.to_string(),
-            subject.arch.name(),
-            &lines.join("\n"),
-            &packages.join(" "),
-            &recipe.essential,
-            &recipe.customize,
-            subject.mirror_hash,
-        ]
-        .join("\0")
-        .as_bytes(),
-    );
+    let mut input = vec![
+        VERSION.to_string(),
+        subject.arch.name().to_owned(),
+        lines.join("\n"),
+        packages.join(" "),
+        recipe.essential.clone(),
+        recipe.customize.clone(),
+        subject.mirror_hash.to_owned(),
+    ];
+    let own_boot = options.boot == Boot::Partition;
+    input.extend(own_boot.then(|| "boot".to_owned()));
+    let key = sha256_hex(input.join("\0").as_bytes());
     Ok(Plan {
         name: disk_name(subject.image, subject.release, subject.arch),
         root_uuid: uuid(&key, "root"),
+        boot_uuid: own_boot.then(|| uuid(&key, "boot")),
         key,
         arch: subject.arch,
         mode: options.mode.resolved(subject.is_root),
@@ -277,6 +225,7 @@ impl Plan {
         let variables = [
             ("ARCHITECTURE", self.arch.deb().to_owned()),
             ("CODENAME", self.codename.clone()),
+            ("BOOT_UUID", self.boot_uuid.clone().unwrap_or_default()),
             ("ROOT_UUID", self.root_uuid.clone()),
             ("SERIAL", serial.into()),
             ("SOURCES", self.guest_sources()),
@@ -299,11 +248,18 @@ impl Plan {
     }
 
     /// Script that reads the tar file from standard input and writes the root
-    /// file system to standard output; it runs where the owners are right.
+    /// file system to standard output and that of `/boot`, if it has one, to
+    /// descriptor 3; it runs where the owners are right.
     /// The directory is named after the key, so that a killed run is cleaned up.
     #[must_use]
     pub fn file_system_script(&self) -> String {
         let short: String = self.key.chars().take(16).collect();
+        let boot = self.boot_uuid.as_deref().map_or_else(String::new, |uuid| {
+            format!(
+                "mv \"$dir/root/boot\" \"$dir/boot\"\nmkdir -m 755 \"$dir/root/boot\"\n{}",
+                file_system("boot", uuid, BOOT.1, "3")
+            )
+        });
         format!(
             "set -eu\n\
              dir=${{TMPDIR:-/tmp}}/xtask-bootstrap-{short}\n\
@@ -312,18 +268,33 @@ impl Plan {
              trap 'exit 143' INT TERM HUP\n\
              mkdir -m 755 \"$dir\" \"$dir/root\"\n\
              tar -xpf - -C \"$dir/root\" --numeric-owner --xattrs --xattrs-include='*' --exclude='./dev/*'\n\
-             truncate -s {size} \"$dir/fs\"\n\
-             mke2fs -q -F -t ext4 -m 1 -O {EXT4_FEATURES} -E hash_seed={uuid} -U {uuid} -L root -d \"$dir/root\" \"$dir/fs\"\n\
-             dd if=\"$dir/fs\" bs=1M conv=sparse status=none\n",
-            size = self.root_size(),
-            uuid = self.root_uuid,
+             {boot}{root}",
+            root = file_system("root", &self.root_uuid, self.root_size(), "1"),
         )
+    }
+
+    /// File system of `/boot`, if it has a partition of its own.
+    #[must_use]
+    pub fn boot_uuid(&self) -> Option<&str> {
+        self.boot_uuid.as_deref()
+    }
+
+    /// Whether `/boot` has a partition of its own.
+    #[must_use]
+    pub const fn has_boot_partition(&self) -> bool {
+        self.boot_uuid.is_some()
+    }
+
+    /// First byte of the root partition.
+    #[must_use]
+    pub const fn root_start(&self) -> u64 {
+        if self.has_boot_partition() { BOOT.0 + BOOT.1 } else { ROOT }
     }
 
     /// Bytes of the root partition.
     #[must_use]
     pub const fn root_size(&self) -> u64 {
-        DISK - ROOT - TAIL
+        DISK - self.root_start() - TAIL
     }
 
     /// Bytes of the disk.
@@ -353,7 +324,10 @@ impl Plan {
             text += &line(14, BIOS.0, BIOS.1, TYPE_BIOS, "bios");
         }
         text += &line(15, ESP.0, ESP.1, TYPE_ESP, "esp");
-        text += &line(1, ROOT, self.root_size(), root_type, "root-partition");
+        if self.has_boot_partition() {
+            text += &line(16, BOOT.0, BOOT.1, TYPE_BOOT, "boot");
+        }
+        text += &line(1, self.root_start(), self.root_size(), root_type, "root-partition");
         text
     }
 
@@ -377,9 +351,12 @@ impl Plan {
     /// The signed GRUB reads this from `EFI/debian`, its built-in prefix.
     #[must_use]
     pub fn esp_config(&self) -> String {
+        let (uuid, boot) = match &self.boot_uuid {
+            Some(uuid) => (uuid, ""),
+            None => (&self.root_uuid, "/boot"),
+        };
         format!(
-            "search.fs_uuid {} root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n",
-            self.root_uuid
+            "search.fs_uuid {uuid} root\nset prefix=($root){boot}/grub\nconfigfile $prefix/grub.cfg\n"
         )
     }
 
@@ -388,6 +365,16 @@ impl Plan {
     pub fn esp_serial(&self) -> String {
         sha256_hex(format!("{}esp-serial", self.key).as_bytes()).chars().take(8).collect()
     }
+}
+
+/// Lines that make the file system of the directory `$dir/NAME` and write it to
+/// a descriptor.
+fn file_system(name: &str, uuid: &str, size: u64, descriptor: &str) -> String {
+    format!(
+        "truncate -s {size} \"$dir/{name}.fs\"\n\
+         mke2fs -q -F -t ext4 -m 1 -O {EXT4_FEATURES} -E hash_seed={uuid} -U {uuid} -L {name} -d \"$dir/{name}\" \"$dir/{name}.fs\"\n\
+         dd if=\"$dir/{name}.fs\" bs=1M conv=sparse status=none >&{descriptor}\n"
+    )
 }
 
 /// A UUID that follows from the key: version 8 is for values of one's own making

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::grub;
-use super::plan::{BIOS, ESP, Mode, Plan, ROOT};
+use super::plan::{BIOS, BOOT, ESP, Mode, Plan};
 use crate::arch::Arch;
 use crate::cmd::{Cmd, CmdError};
 use crate::media::{Context, MediaError};
@@ -76,7 +76,7 @@ impl Job<'_> {
             .map_err(|e| tool_error(&e, install_hint(self.plan.mode)))
     }
 
-    /// The shell opens both files before the user namespace begins: inside, the
+    /// The shell opens all files before the user namespace begins: inside, the
     /// media directory may be out of reach.
     fn file_system(&self) -> Result<(), MediaError> {
         let mut inner = vec!["sh", "-c"];
@@ -85,8 +85,12 @@ impl Job<'_> {
         if self.plan.mode == Mode::Unshare {
             inner.splice(0..0, ["mmdebstrap", "--unshare-helper"]);
         }
+        let files = match self.plan.has_boot_partition() {
+            true => "exec \"$@\" <root.tar >root.ext4 3>boot.ext4",
+            false => "exec \"$@\" <root.tar >root.ext4",
+        };
         self.cmd("sh", "make the root file system")
-            .args(["-c", "exec \"$@\" <root.tar >root.ext4", "sh"])
+            .args(["-c", files, "sh"])
             .args(inner)
             .run()
             .map_err(|e| {
@@ -158,7 +162,10 @@ impl Job<'_> {
             .map_err(|e| tool_error(&e, "is package fdisk in order?"))?;
         let failed = |e| MediaError::io("cannot write", &disk, e);
         let mut file = OpenOptions::new().write(true).open(&disk).map_err(failed)?;
-        copy_sparse(&self.path("root.ext4"), &mut file, ROOT, self.ctx)?;
+        copy_sparse(&self.path("root.ext4"), &mut file, self.plan.root_start(), self.ctx)?;
+        if self.plan.has_boot_partition() {
+            copy_sparse(&self.path("boot.ext4"), &mut file, BOOT.0, self.ctx)?;
+        }
         copy_sparse(&self.path("esp.img"), &mut file, ESP.0, self.ctx)?;
         if self.plan.arch == Arch::Amd64 {
             self.bios(&mut file).map_err(|e| e.unwrap_or_else(failed))?;

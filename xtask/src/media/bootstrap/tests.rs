@@ -44,6 +44,7 @@ fn the_key_follows_every_input_and_nothing_else() {
         security_mirror: Some("none".into()),
         ..Options::default()
     };
+    let boot = Options { boot: Boot::Partition, ..Options::default() };
     let areas = Options { components: Some(vec!["main".into()]), ..Options::default() };
     let other_hash = Subject { mirror_hash: "n", ..subject("12", Arch::Amd64) };
     let others = [
@@ -51,6 +52,7 @@ fn the_key_follows_every_input_and_nothing_else() {
         plan_of("12", Arch::Arm64, &Options::default()).key,
         plan_of("12", Arch::Amd64, &own).key,
         plan_of("12", Arch::Amd64, &areas).key,
+        plan_of("12", Arch::Amd64, &boot).key,
         plan(&recipe(), &Options::default(), &other_hash).unwrap().key,
     ];
     assert!(others.iter().all(|key| *key != base));
@@ -101,26 +103,52 @@ fn an_air_gapped_mirror_is_bound_in_and_not_left_in_the_guest() {
 
 #[test]
 fn partitions_do_not_overlap_and_root_ends_before_the_backup_table() {
-    let plan = plan_of("12", Arch::Amd64, &Options::default());
-    let field = |line: &str, name: &str| -> u64 {
-        let rest = line.split(&format!("{name}=")).nth(1).unwrap();
-        rest.split(',').next().unwrap().parse().unwrap()
-    };
+    for (boot, count) in [(Boot::Root, 3), (Boot::Partition, 4)] {
+        let plan = plan_of("12", Arch::Amd64, &Options { boot, ..Options::default() });
+        let field = |line: &str, name: &str| -> u64 {
+            let rest = line.split(&format!("{name}=")).nth(1).unwrap();
+            rest.split(',').next().unwrap().parse().unwrap()
+        };
+        let text = plan.partitions();
+        let mut spans: Vec<(u64, u64)> = text
+            .lines()
+            .filter(|line| line.contains("start="))
+            .map(|line| (field(line, "start"), field(line, "start") + field(line, "size")))
+            .collect();
+        spans.sort_unstable();
+        assert_eq!(spans.len(), count);
+        assert!(spans.windows(2).all(|w| w[0].1 <= w[1].0), "{spans:?}");
+        let last = spans.last().unwrap();
+        assert_eq!(last.0 * 512, plan.root_start(), "the root is the last");
+        assert!(last.1 + 34 <= plan.disk_size() / 512, "{spans:?}");
+        // Two partitions with one UUID would be told apart by nobody.
+        let mut ids: Vec<_> = text.split("uuid=").skip(1).map(|t| &t[..36]).collect();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+        assert!(ids.iter().all(|id| id.split('-').map(str::len).eq([8, 4, 4, 4, 12])), "{ids:?}");
+    }
+}
+
+/// One place without it, and GRUB stops at its prompt or the kernel's updates
+/// go to another file system than the one that is started from.
+#[test]
+fn a_partition_for_boot_is_what_loaders_and_fstab_name() {
+    let options = Options { boot: Boot::Partition, ..Options::default() };
+    let plan = plan_of("12", Arch::Amd64, &options);
+    let uuid = plan.boot_uuid().unwrap();
     let text = plan.partitions();
-    let mut spans: Vec<(u64, u64)> = text
-        .lines()
-        .filter(|line| line.contains("start="))
-        .map(|line| (field(line, "start"), field(line, "start") + field(line, "size")))
-        .collect();
-    spans.sort_unstable();
-    assert_eq!(spans.len(), 3);
-    assert!(spans.windows(2).all(|w| w[0].1 <= w[1].0), "{spans:?}");
-    assert!(spans[2].1 + 34 <= plan.disk_size() / 512, "{spans:?}");
-    // Two partitions with one UUID would be told apart by nobody.
-    let mut ids: Vec<_> = text.split("uuid=").skip(1).map(|t| &t[..36]).collect();
-    ids.dedup();
-    assert_eq!(ids.len(), 3);
-    assert!(ids.iter().all(|id| id.split('-').map(str::len).eq([8, 4, 4, 4, 12])), "{ids:?}");
+    assert!(text.contains("type=BC13C2FF-59E6-4262-A352-B275FD6F7172"), "{text}");
+    let stub = plan.esp_config();
+    assert!(stub.contains(uuid) && stub.contains("($root)/grub\n"), "{stub}");
+    let argv = plan.mmdebstrap(Path::new("t"), &[]);
+    let hook = argv.iter().find(|a| a.starts_with("--customize-hook=")).unwrap();
+    assert!(hook.contains(&format!("BOOT_UUID={uuid}")), "{hook}");
+    let script = plan.file_system_script();
+    assert!(script.contains(&format!("-U {uuid} -L boot")) && script.contains(">&3"), "{script}");
+    // Without it nothing of this is there.
+    let plain = plan_of("12", Arch::Amd64, &Options::default());
+    assert!(plain.esp_config().contains("($root)/boot/grub\n") && plain.boot_uuid().is_none());
+    assert!(!plain.file_system_script().contains(">&3"));
 }
 
 /// boot.sh leaves the base disk's initramfs alone only if both write the same.
@@ -171,6 +199,7 @@ fn the_mirror_of_the_last_time_is_remembered() {
         security_mirror: Some("none".into()),
         components: Some(vec!["main".into()]),
         keyring: Some("/srv/own.gpg".into()),
+        boot: Boot::Partition,
         mode: Mode::Root,
         refresh: true,
     };
@@ -186,5 +215,6 @@ fn the_mirror_of_the_last_time_is_remembered() {
     let again = remembered(&store, &wanted);
     assert_eq!((again.mirror, again.security_mirror), (options.mirror, options.security_mirror));
     assert_eq!((again.components, again.keyring), (options.components, options.keyring));
+    assert_eq!(again.boot, Boot::Partition);
     assert!(!again.refresh && again.mode == Mode::Auto, "these are of one run only");
 }

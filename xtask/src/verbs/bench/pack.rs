@@ -116,7 +116,7 @@ fn bare_read(disk: &Path) -> Result<Run> {
 
 /// What the compressor takes for the bytes of an archive that are in memory.
 fn bare_compressor(archive: &Path) -> Result<Run> {
-    let file = File::open(archive).with_context(|| archive.display().to_string())?;
+    let file = File::open(archive).with_context(|| format!("cannot read {}", archive.display()))?;
     let mut bytes = Vec::new();
     flate2::read::MultiGzDecoder::new(std::io::BufReader::new(file)).read_to_end(&mut bytes)?;
     eprintln!("  the bare compressor, {} bytes in memory", bytes.len());

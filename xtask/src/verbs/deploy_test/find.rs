@@ -33,9 +33,7 @@ pub fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
     let today = date::today();
     let selection = Selection { patterns: &patterns, all: false, arch: args.arch, today: &today };
     let chosen = catalog::select(&catalog, &selection).map_err(Coded::nothing)?;
-    let [target] = chosen.as_slice() else {
-        return Err(Coded::usage(format!("`{}` means several targets; name one", args.artifact)));
-    };
+    let target = crate::verbs::only(&args.artifact, &chosen)?;
     of_target(target, args, context)
 }
 

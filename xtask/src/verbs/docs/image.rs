@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use packer_hcl::evaluated::Variable;
 use packer_hcl::value::Value;
 
 use crate::arch::Arch;
 use crate::catalog::{ArtifactKind, Image, MediaKind, Target};
+use crate::exit::Coded;
 use crate::finding::Findings;
 use crate::plan::{Options, Resolved, Resolver};
 use crate::repo::Repo;
@@ -22,7 +23,9 @@ pub const MARK: &str = "image";
 /// # Errors
 /// A template that does not evaluate.
 pub fn generated(repo: &Repo, image: &Image) -> Result<String> {
-    let target = default_target(image).with_context(|| format!("{} has no target", image.name))?;
+    let none =
+        || Coded::usage(format!("{}/image.toml declares no target: see `arches`", image.name));
+    let target = default_target(image).ok_or_else(none)?;
     let mut resolver = Resolver::new(&repo.root, &repo.out);
     let resolved = resolver
         .load(target)

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use walkdir::{DirEntry, WalkDir};
 
 use super::super::Context;
 use super::super::test::is_cargos_own;
 use crate::cmd::{Cmd, which};
-use crate::exit::Exit;
+use crate::exit::{Coded, Exit};
 use crate::fuzz::{self, Seen, Target};
 
 /// Longest time one input may take, seconds; for slow and busy machines.
@@ -52,7 +52,8 @@ impl<'c> Engine<'c> {
     pub(super) fn build(context: &'c Context) -> Result<Self> {
         let root = &context.repo.root;
         let cargo = which("cargo").or_else(|| std::env::var_os("CARGO").map(PathBuf::from));
-        let cargo = cargo.context("`cargo` is not on PATH")?;
+        let cargo = cargo
+            .ok_or_else(|| Coded::host("`cargo` is not on PATH\n  hint: https://rustup.rs"))?;
         let args = ["build", "--locked", "--package", "xtask-fuzz", "--features", "engine"];
         let format = "--message-format=json-render-diagnostics";
         let names = std::env::vars_os().map(|(name, _)| name);
@@ -71,7 +72,8 @@ impl<'c> Engine<'c> {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
             Some(PathBuf::from(message.get("executable")?.as_str()?))
         });
-        let program = executable.context("cargo named no program for the fuzz targets")?;
+        let program = executable
+            .context("cargo named no program for the fuzz targets: is this the cargo of rustup?")?;
         Ok(Self { program, context })
     }
 
@@ -86,7 +88,7 @@ impl<'c> Engine<'c> {
     pub(super) fn once(&self, target: &Target, input: &Path) -> Result<Exit> {
         let input = std::path::absolute(input)?;
         if !input.is_file() {
-            bail!("{}: no such file", input.display());
+            return Err(Coded::usage(format!("the input {} is no file", input.display())));
         }
         let limit = Duration::from_secs(INPUT_SECONDS * 2);
         let code = self.command(target).arg(&input).timeout(limit).run()?;
@@ -139,7 +141,8 @@ impl<'c> Engine<'c> {
             let size = file.metadata().map_or(0, |meta| meta.len());
             if wanted && file.file_type().is_file() && size < 64 << 10 {
                 let name = format!("tree-{number}");
-                fs::copy(file.path(), corpus.join(name)).context("cannot copy a seed")?;
+                fs::copy(file.path(), corpus.join(name))
+                    .with_context(|| format!("cannot copy the seed {}", file.path().display()))?;
             }
         }
         Ok(())

@@ -140,8 +140,8 @@ fn edits(media: &[Medium<'_>], probed: &[Probe], root: &Path) -> Result<BTreeMap
         for target in &medium.targets {
             for path in templates(&root.join(&target.image))? {
                 if !edits.contains_key(&path) {
-                    let old =
-                        fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+                    let old = fs::read_to_string(&path)
+                        .with_context(|| format!("cannot read {}", path.display()))?;
                     edits.insert(path.clone(), Edit { path: path.clone(), new: old.clone(), old });
                 }
                 if let Some(edit) = edits.get_mut(&path) {
@@ -156,7 +156,8 @@ fn edits(media: &[Medium<'_>], probed: &[Probe], root: &Path) -> Result<BTreeMap
 
 /// The image's own templates. Shared fragments hold no pins; a link must stay one.
 fn templates(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(dir).with_context(|| dir.display().to_string())?.flatten();
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
+    let entries = entries.flatten();
     let own = |path: &PathBuf| path.to_string_lossy().ends_with(".pkr.hcl") && !path.is_symlink();
     Ok(entries.map(|entry| entry.path()).filter(own).collect())
 }

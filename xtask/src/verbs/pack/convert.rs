@@ -33,7 +33,7 @@ pub(super) fn foreign(request: &PackRequest, cancel: &CancelToken) -> Result<Opt
     let dir = tempfile::Builder::new()
         .prefix(".converted-")
         .tempdir_in(&parent)
-        .with_context(|| parent.display().to_string())?;
+        .with_context(|| format!("cannot make a temporary directory in {}", parent.display()))?;
     eprintln!(
         "{}: {}; converting it to a temporary raw disk in {}",
         request.disk.display(),

@@ -59,7 +59,11 @@ pub(super) fn run(args: &TryArgs, context: &Context) -> Result<Exit> {
     let image = one_resource(&connection, &what.name, Some(what.arch.name()))?;
     let bare = image.bare_name().to_owned();
     if image.deployable().is_none() {
-        bail!("{} has no complete set to deploy", image.full_name());
+        bail!(
+            "{} has no complete set to deploy\n  hint: upload it again, which goes on where the \
+             last upload broke off",
+            image.full_name()
+        );
     }
     let api = &connection.api;
     let machine = allocate(api, &args.tag, what.arch)?;
@@ -105,9 +109,7 @@ fn what(args: &TryArgs, context: &Context) -> Result<What> {
     let catalog = context.repo.catalog()?;
     let wanted = Targets { targets: vec![args.what.clone()], all: false, arch: args.arch };
     let targets = selected(&catalog, &wanted)?;
-    let [target] = targets.as_slice() else {
-        return Err(crate::exit::Coded::usage(format!("`{}` is more than one target", args.what)));
-    };
+    let target = crate::verbs::only(&args.what, &targets)?;
     let maas = &target.facts.maas;
     let user = args.user.clone().unwrap_or_else(|| maas.login_user.clone());
     Ok(What { name: maas.name.clone(), arch: target.arch, user })
@@ -154,7 +156,11 @@ fn deploy(api: &Api, machine: &Machine, name: &str, minutes: u64) -> Result<Mach
             ),
         }
         if started.elapsed() > limit {
-            bail!("{} is still {last} after {minutes} min (--limit)", now.hostname);
+            bail!(
+                "{} is still {last} after {minutes} min\n  hint: MAAS, the machine, Logs: \
+                 installation output; --limit waits longer",
+                now.hostname
+            );
         }
         api.rest(api.pace().second.saturating_mul(LOOK), "wait for the deployment")?;
     }
@@ -162,10 +168,13 @@ fn deploy(api: &Api, machine: &Machine, name: &str, minutes: u64) -> Result<Mach
 
 /// What the machine says it runs. Its host key is new and is not kept.
 fn login(api: &Api, machine: &Machine, user: &str) -> Result<String> {
-    let address = machine
-        .ip_addresses
-        .first()
-        .ok_or_else(|| anyhow!("{} is deployed but has no address", machine.hostname))?;
+    let address = machine.ip_addresses.first().ok_or_else(|| {
+        anyhow!(
+            "{} is deployed but MAAS knows no address of it\n  hint: MAAS, the machine, \
+                 Network: an interface needs a subnet and an IP mode",
+            machine.hostname
+        )
+    })?;
     let mut number = 0;
     loop {
         let ssh = Cmd::new("ssh", format!("log in to {address}"))

@@ -34,7 +34,7 @@ pub(super) struct Corpus {
 
 /// Makes the disks in `dir`, or takes those that are there.
 pub(super) fn prepare(dir: &Path, mirror: &str) -> Result<Corpus> {
-    std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let corpus = Corpus { raw: dir.join("disk.raw"), qcow2: dir.join("disk.qcow2") };
     // The last one to get its name.
     if !corpus.qcow2.exists() {

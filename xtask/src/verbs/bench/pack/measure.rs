@@ -56,11 +56,19 @@ pub(super) fn script(
     let started = Instant::now();
     cmd.log(dir.join("bench.log")).run()?;
     let wall = started.elapsed();
-    let times = fs::read_to_string(dir.join("times")).context("times")?;
+    let times = fs::read_to_string(dir.join("times"))
+        .with_context(|| format!("{purpose}: the shell left no times"))?;
     let cpu: Duration = times.split_whitespace().filter_map(shell_time).sum();
-    let bytes = fs::metadata(dir.join(output)).context(output.to_owned())?.len();
+    let bytes = made(dir, output)?;
     eprintln!("    {:.2} s, {:.1} s of CPU", wall.as_secs_f64(), cpu.as_secs_f64());
     Ok(Run { wall, cpu, bytes, ..Run::default() })
+}
+
+/// Size of what was made.
+fn made(dir: &Path, output: &str) -> Result<u64> {
+    let path = dir.join(output);
+    let meta = fs::metadata(&path);
+    Ok(meta.with_context(|| format!("{} was not made; see bench.log there", path.display()))?.len())
 }
 
 /// `1m2.345s`
@@ -82,7 +90,7 @@ pub(super) fn ourselves(dir: &Path, args: &[&str], output: &str) -> Result<Run> 
     let proc = PathBuf::from(format!("/proc/{}", child.id()));
     while child.is_running() {
         if started.elapsed() > LIMIT {
-            bail!("it takes more than an hour");
+            bail!("{output} takes more than an hour; see bench.log beside it");
         }
         look(&proc, output, &mut run);
         std::thread::sleep(TICK);
@@ -95,7 +103,7 @@ pub(super) fn ourselves(dir: &Path, args: &[&str], output: &str) -> Result<Run> 
     if rejected.exists() {
         fs::rename(rejected, dir.join(output))?;
     }
-    run.bytes = fs::metadata(dir.join(output)).context(output.to_owned())?.len();
+    run.bytes = made(dir, output)?;
     eprintln!("    {:.2} s, {:.1} s of CPU", run.wall.as_secs_f64(), run.cpu.as_secs_f64());
     Ok(run)
 }
