@@ -17,13 +17,16 @@ for %%f in (
 shutdown /s /f /t 0
 exit /b 0
 
-rem The last lines of a log. The port blocks until they are sent.
+rem The last 60 lines of a log. The port blocks until they are sent. What a line
+rem holds is no command: delayed expansion would take exclamation marks out.
 :send
 if not exist %1 exit /b 0
 >%port% echo --- %~1
 set lines=0
-for /f %%n in ('type %1 ^| find /c /v ""') do set lines=%%n
+for /f "delims=" %%l in ('type %1') do set /a lines+=1
 set /a skip=lines-60
-if !skip! lss 0 set skip=0
-more +!skip! %1 >%port%
+set from=
+if %skip% gtr 0 set from=skip=%skip%
+setlocal disabledelayedexpansion
+for /f "%from% delims=" %%l in ('type %1') do >%port% echo.%%l
 exit /b 0

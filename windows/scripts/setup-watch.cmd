@@ -30,11 +30,14 @@ for %%f in ("X:\Windows\Panther\setupact.log" "C:\$WINDOWS.~BT\Sources\Panther\s
     if exist %%f set now=!now! %%~zf
 )
 rem Copying files fills the disk without a word in the logs.
-for /f "tokens=3" %%s in ('dir /-c C:\ 2^>nul ^| find "free"') do set now=!now! %%s
+rem Megabytes count: what is noted meanwhile is less.
+set free=0000000
+for /f "tokens=3" %%s in ('dir /-c C:\ 2^>nul ^| find "free"') do set free=%%s
+set now=!now! !free:~0,-6!
 if "!now!"=="!before!" (set /a same+=1) else (set same=0)
 set before=!now!
-rem An error, and for 40 seconds neither a line in a log nor a byte on the disk.
-if !errors!==1 if !same! geq 8 goto failed
+rem An error, and for 30 seconds neither a line in a log nor a megabyte on the disk.
+if !errors!==1 if !same! geq 6 goto failed
 goto look
 
 :failed
@@ -45,13 +48,16 @@ for %%f in ("X:\Windows\Panther\setupact.log" "C:\$WINDOWS.~BT\Sources\Panther\s
 wpeutil shutdown
 exit /b 1
 
-rem The last lines of a log. The port blocks until they are sent.
+rem The last 60 lines of a log. The port blocks until they are sent. What a line
+rem holds is no command: delayed expansion would take exclamation marks out.
 :send
 if not exist %1 exit /b 0
 >%port% echo --- %~1
 set lines=0
-for /f %%n in ('type %1 ^| find /c /v ""') do set lines=%%n
+for /f "delims=" %%l in ('type %1') do set /a lines+=1
 set /a skip=lines-60
-if !skip! lss 0 set skip=0
-more +!skip! %1 >%port%
+set from=
+if %skip% gtr 0 set from=skip=%skip%
+setlocal disabledelayedexpansion
+for /f "%from% delims=" %%l in ('type %1') do >%port% echo.%%l
 exit /b 0
