@@ -170,6 +170,10 @@ fn deleted_data_below_unwritten_extents_stays_deleted() {
     out.sync_all().unwrap();
     drop(out);
     fs::remove_file(&file).unwrap();
+    // A deleted file's blocks come free in the background; unmounting waits for that. Without
+    // it, a busy machine had no block for the next file's inode (ENOSPC).
+    drop(mount);
+    let mount = Mount::of("xfs", &path, 0, "rw");
     let reused = File::create(mount.path().join("reused")).unwrap();
     let flags = rustix::fs::FallocateFlags::empty();
     rustix::fs::fallocate(&reused, flags, 0, at / 2).unwrap();

@@ -43,25 +43,44 @@ fn closed(mut schema: Schema) -> Schema {
 /// Everything in `text` that the schema does not allow.
 pub fn check(file: &Path, text: &str) -> Vec<Finding> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut checker = Checker { file, text, schema: image_schema(), findings: vec![] };
+    let mut checker = Checker { file, text, schema: image_schema(), findings: vec![], more: 0 };
     for error in errors {
         checker.add("CAT002", error.span().unwrap_or(0..0), error.message().to_owned(), None);
     }
     if checker.findings.is_empty() {
         checker.table(document.get_ref(), document.span(), checker.schema, "");
     }
-    checker.findings
+    checker.finish()
 }
+
+/// Problems of one file that are told one by one: finding the line of each costs a
+/// look through the file, and nobody reads thousands.
+const MOST: usize = 100;
 
 struct Checker<'a> {
     file: &'a Path,
     text: &'a str,
     schema: &'a Schema,
     findings: Vec<Finding>,
+    /// Problems beyond [`MOST`].
+    more: usize,
 }
 
 impl<'a> Checker<'a> {
+    fn finish(mut self) -> Vec<Finding> {
+        if let Some(id) = self.findings.last().map(|last| last.id).filter(|_| self.more > 0) {
+            let message = format!("{} more problems are not shown", self.more);
+            let finding = Finding::error(id, Place::file(self.file), message);
+            self.findings.push(finding.help("mend the ones above first"));
+        }
+        self.findings
+    }
+
     fn add(&mut self, id: &'static str, at: Range<usize>, message: String, help: Option<String>) {
+        if self.findings.len() >= MOST {
+            self.more += 1;
+            return;
+        }
         let place = Place::bytes(self.file, self.text, at);
         self.findings.push(Finding { help, ..Finding::error(id, place, message) });
     }
@@ -189,5 +208,24 @@ fn json_type(value: &DeValue<'_>) -> &'static str {
         DeValue::Boolean(_) => "boolean",
         DeValue::Array(_) => "array",
         DeValue::Table(_) => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: each problem cost a look through the whole file.
+    #[test]
+    fn thousands_of_problems_are_counted_not_told() {
+        let unknown: String = (0..3000).map(|i| format!("nokey{i} = 1\n")).collect();
+        let broken = "= 1\n".repeat(3000);
+        for (text, expected) in [(unknown, 3000), (broken, 3000)] {
+            let found = check(Path::new("image.toml"), &text);
+            assert_eq!(found.len(), MOST + 1);
+            let last = &found[MOST].message;
+            let more: usize = last.split(' ').next().unwrap().parse().unwrap();
+            assert!(more + MOST >= expected, "{last}");
+        }
     }
 }

@@ -83,6 +83,7 @@ impl Index {
         self.contents.insert(path, bytes);
     }
 
+    /// The same for an initrd that was listed already.
     pub(super) fn insert_initrd(&mut self, path: Vec<u8>, initrd: Initrd) {
         self.initrds.insert(path, initrd);
     }

@@ -106,7 +106,8 @@ struct Surveyor<'a> {
 impl Visitor for Surveyor<'_> {
     fn visit(&mut self, item: &Item<'_>) -> Result<()> {
         self.size.entries += 1;
-        self.size.content |= !matches!(item.path, b"" | b"." | b"lost+found");
+        let top = item.path.split(|&byte| byte == b'/').next().unwrap_or_default();
+        self.size.content |= !matches!(top, b"" | b"lost+found");
         if let (Source::Node { fs, node, .. }, FileKind::Regular) = (item.source, item.meta.kind) {
             let extents = fs.extents(node)?;
             let stored = extents.iter().fold(0u64, |sum, extent| sum.saturating_add(extent.len));

@@ -98,7 +98,7 @@ pub fn all(arch: Arch) -> Vec<Step> {
             &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
             10,
         ),
-        step("tests", Cargo, &["test", "--locked", "--workspace"], 15),
+        step("tests", Cargo, &["test", "--locked", "--workspace", "--no-fail-fast"], 15),
         step("fuzz", Xtask, &["fuzz", "--smoke"], 8),
         step("validate", Xtask, &["validate", "--strict"], 5),
         step("docs", Xtask, &["docs", "--check"], 2),
