@@ -37,7 +37,7 @@ variable "registration_code" {
   type        = string
   default     = ""
   sensitive   = true
-  description = "Code that registers the build VM with SUSE. It is deregistered at the end."
+  description = "Code that registers the build VM with SUSE; put it in a variable file, not on the command line. The VM is deregistered at the end."
 }
 
 variable "registration_url" {

@@ -110,12 +110,13 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// `{image}`, `{release}`, `{flavor}`, `{arch}` replaced.
+    /// `{image}`, `{release}`, `{flavor}`, `{arch}`, `{machine}` replaced.
     fn fill(self, text: &str) -> String {
         text.replace("{image}", self.image)
             .replace("{release}", self.release.unwrap_or_default())
             .replace("{flavor}", self.flavor.unwrap_or_default())
             .replace("{arch}", self.arch.name())
+            .replace("{machine}", self.arch.rpm())
     }
 }
 
@@ -130,8 +131,12 @@ pub(super) fn merge(raw: &RawImage, parts: Parts<'_>) -> Result<Facts, Vec<Strin
             release.and_then(|r| r.media.as_ref()),
             flavor.and_then(|f| f.media.as_ref()),
         ],
+        parts,
         &mut missing,
     );
+    let extra = raw.extra_media.iter();
+    let extra_media =
+        extra.map(|m| self::media([Some(m), None, None], parts, &mut missing)).collect();
     let (root, boot) = disk(
         [
             raw.disk.as_ref(),
@@ -156,11 +161,7 @@ pub(super) fn merge(raw: &RawImage, parts: Parts<'_>) -> Result<Facts, Vec<Strin
         family: raw.family,
         eol: release.and_then(|r| r.eol.clone()).or_else(|| raw.eol.clone()),
         media,
-        extra_media: raw
-            .extra_media
-            .iter()
-            .map(|m| self::media([Some(m), None, None], &mut missing))
-            .collect(),
+        extra_media,
         root,
         boot,
         artifact,
@@ -188,15 +189,15 @@ fn last<L, T: Clone>(layers: [Option<&L>; 3], get: impl Fn(&L) -> Option<&T>) ->
     layers.into_iter().flatten().filter_map(get).next_back().cloned()
 }
 
-fn media(layers: [Option<&RawMedia>; 3], missing: &mut Vec<String>) -> Media {
+fn media(layers: [Option<&RawMedia>; 3], parts: Parts<'_>, missing: &mut Vec<String>) -> Media {
     let kind = last(layers, |l| l.kind.as_ref());
     let media = Media {
         kind: kind.unwrap_or(MediaKind::Download),
         variable: last(layers, |l| l.variable.as_ref()),
         env: last(layers, |l| l.env.as_ref()),
         label: last(layers, |l| l.label.as_ref()),
-        file: last(layers, |l| l.file.as_ref()),
-        from: last(layers, |l| l.from.as_ref()),
+        file: last(layers, |l| l.file.as_ref()).map(|v| parts.fill(&v)),
+        from: last(layers, |l| l.from.as_ref()).map(|v| parts.fill(&v)),
         signed_by: last(layers, |l| l.signed_by.as_ref()),
         signature: last(layers, |l| l.signature.as_ref()),
     };

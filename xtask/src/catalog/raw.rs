@@ -159,7 +159,8 @@ pub struct RawMedia {
     pub env: Option<String>,
     /// Glob the volume label must match (`user`).
     pub label: Option<String>,
-    /// Name of the file to look for (`user`).
+    /// Name of the file to look for (`user`); `{machine}` is the kernel's name of
+    /// the architecture, `x86_64` or `aarch64`.
     pub file: Option<String>,
     /// Page where the user gets it (`user`).
     pub from: Option<String>,

@@ -1,6 +1,7 @@
 //! `cargo xtask docs`: the generated parts of READMEs.
 
 mod image;
+mod targets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,14 +72,14 @@ fn wanted(context: &Context) -> Result<Vec<(PathBuf, String)>> {
     let mut files = vec![(path, text)];
     for image in &catalog.images {
         let path = image.dir.join("README.md");
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        // A README without the markers is written by hand as a whole.
-        if !text.contains("<!-- image:begin -->") {
-            continue;
+        let mut text = fs::read_to_string(&path).unwrap_or_default();
+        for (mark, part) in image::PARTS {
+            // What has no marker is written by hand.
+            if text.contains(&format!("<!-- {mark}:begin -->")) {
+                let part = part(&context.repo, image)?;
+                text = replace(&text, mark, &part).ok_or_else(|| unmarked(&path, mark))?;
+            }
         }
-        let part = image::generated(&context.repo, image)?;
-        let text =
-            replace(&text, image::MARK, &part).ok_or_else(|| unmarked(&path, image::MARK))?;
         files.push((path, text));
     }
     Ok(files)

@@ -7,6 +7,7 @@ use anyhow::Result;
 use packer_hcl::evaluated::Variable;
 use packer_hcl::value::Value;
 
+use super::targets;
 use crate::arch::Arch;
 use crate::catalog::{ArtifactKind, Image, MediaKind, Target};
 use crate::exit::Coded;
@@ -15,14 +16,38 @@ use crate::plan::{Options, Resolved, Resolver};
 use crate::repo::Repo;
 use crate::table;
 
-/// Name of the markers.
-pub const MARK: &str = "image";
+/// A README's generated part of each kind: the name of its markers, and what
+/// makes it. `image` is all that follows from template and `image.toml`, for
+/// READMEs of which most does; the others are its tables alone.
+pub const PARTS: [(&str, Part); 3] =
+    [("image", generated), (targets::MARK, targets::generated), ("knobs", knobs_alone)];
+
+/// What makes one part.
+pub type Part = fn(&Repo, &Image) -> Result<String>;
 
 /// Everything between the markers.
 ///
 /// # Errors
 /// A template that does not evaluate.
-pub fn generated(repo: &Repo, image: &Image) -> Result<String> {
+fn generated(repo: &Repo, image: &Image) -> Result<String> {
+    let (target, resolved) = resolve_default(repo, image)?;
+    let parts = [
+        needs(image, target, &resolved),
+        packer(image, target, &resolved),
+        xtask(repo, image, target)?,
+        KNOBS.to_owned() + &knobs(image, &resolved),
+        upload(image),
+        login(target),
+    ];
+    Ok(parts.join("\n"))
+}
+
+fn knobs_alone(repo: &Repo, image: &Image) -> Result<String> {
+    let (_, resolved) = resolve_default(repo, image)?;
+    Ok(knobs(image, &resolved))
+}
+
+fn resolve_default<'a>(repo: &Repo, image: &'a Image) -> Result<(&'a Target, Resolved)> {
     let none =
         || Coded::usage(format!("{}/image.toml declares no target: see `arches`", image.name));
     let target = default_target(image).ok_or_else(none)?;
@@ -31,15 +56,7 @@ pub fn generated(repo: &Repo, image: &Image) -> Result<String> {
         .load(target)
         .and_then(|()| resolver.resolve(target, &Options::default(), None))
         .map_err(Findings)?;
-    let parts = [
-        needs(image, target, &resolved),
-        packer(image, target, &resolved),
-        xtask(image, target),
-        knobs(&resolved),
-        upload(image),
-        login(target),
-    ];
-    Ok(parts.join("\n"))
+    Ok((target, resolved))
 }
 
 /// What an id without release and architecture means, on an amd64 host.
@@ -103,25 +120,31 @@ fn packer(image: &Image, target: &Target, resolved: &Resolved) -> String {
     )
 }
 
-fn xtask(image: &Image, target: &Target) -> String {
+fn xtask(repo: &Repo, image: &Image, target: &Target) -> Result<String> {
     let iso = match target.facts.media.kind {
         MediaKind::User => " --iso /path/to/medium.iso",
         _ => "",
     };
-    let ids: Vec<String> = image.targets.iter().map(|t| format!("`{}`", t.id)).collect();
-    format!(
-        "## Build with xtask\n\n```\ncargo xtask build {}{iso}\n```\n\nTargets: {}.\n",
-        target.id,
-        ids.join(", ")
-    )
+    let table = targets::generated(repo, image)?;
+    let id = &target.id;
+    Ok(format!("## Build with xtask\n\n```\ncargo xtask build {id}{iso}\n```\n\n{table}"))
 }
 
-fn knobs(resolved: &Resolved) -> String {
-    let mut text = String::from(
-        "## Knobs\n\nSet with `-var name=value`, or in a file `NAME.auto.pkrvars.hcl` here.\n\n| variable | type | default | meaning |\n|---|---|---|---|\n",
-    );
+const KNOBS: &str = "\
+## Knobs
+
+Set with `-var name=value`, or in a file `NAME.auto.pkrvars.hcl` here. What an unset one comes to
+for the default release and flavor is in brackets.
+
+";
+
+/// The variables that choose a target first, as `image.toml` names them, the
+/// others by name.
+fn knobs(image: &Image, resolved: &Resolved) -> String {
+    let mut text = String::from("| variable | type | default | meaning |\n|---|---|---|---|\n");
+    let choose = |name: &str| !image.targets.iter().any(|t| t.facts.vars.contains_key(name));
     let mut all: Vec<&Variable> = resolved.evaluated.variables.values().collect();
-    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all.sort_by_key(|variable| (choose(&variable.name), &variable.name));
     for variable in all {
         let meaning = variable.description.replace('|', "\\|");
         let _ = writeln!(
@@ -129,21 +152,37 @@ fn knobs(resolved: &Resolved) -> String {
             "| `{}` | {} | {} | {meaning} |",
             variable.name,
             variable.ty,
-            default(variable)
+            default(variable, resolved)
         );
     }
     text
 }
 
-/// The default as written; an environment variable is named, not read.
-fn default(variable: &Variable) -> String {
+/// The default as written; an environment variable is named, not read. Where it
+/// is unset, what the build then takes follows in brackets.
+fn default(variable: &Variable, resolved: &Resolved) -> String {
     if let Some(name) = environment(variable) {
         return format!("`${name}`");
     }
     match &variable.default {
         None => "required".into(),
-        Some(value) if value.is_null() => "unset".into(),
+        Some(value) if value.is_null() => taken(&variable.name, resolved)
+            .map_or_else(|| "unset".into(), |value| format!("unset (`{value}`)")),
         Some(value) => format!("`{}`", shown(value)),
+    }
+}
+
+/// What the default target's machine takes where a knob for it is unset.
+fn taken(variable: &str, resolved: &Resolved) -> Option<String> {
+    let of = |attribute: &str| resolved.source.body.string(attribute).ok().flatten();
+    match variable {
+        "memory" => Some(resolved.plan.machine.memory_mib.to_string()),
+        "cpus" => Some(resolved.plan.machine.cpus.to_string()),
+        // A negative wait is the plugin's way to say none.
+        "disk_size" | "boot_wait" => of(variable).filter(|value| !value.starts_with('-')),
+        "timeout" if of("communicator").as_deref() == Some("none") => of("shutdown_timeout"),
+        "timeout" => of("ssh_timeout"),
+        _ => None,
     }
 }
 
