@@ -53,6 +53,12 @@ pub fn signing_key(repo: &Repo, dir: &Path, target: &Target) -> Option<Finding> 
     (!signed.keys.is_file()).then(|| finding().help(help))
 }
 
+/// Whether MAAS refuses an image of that name.
+#[must_use]
+pub fn is_refused(name: &str) -> bool {
+    wrong_name(name).is_some()
+}
+
 /// Why MAAS refuses a name, and what to do.
 fn wrong_name(name: &str) -> Option<(String, &'static str)> {
     let parts: Vec<&str> = name.split('/').collect();

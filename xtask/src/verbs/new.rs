@@ -1,6 +1,8 @@
 //! `cargo xtask new`: a directory for an operating system, like one that is
 //! there.
 
+mod names;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -9,9 +11,14 @@ use anyhow::{Context as _, Result};
 use walkdir::WalkDir;
 
 use super::{Context, docs, print};
-use crate::catalog::Image;
+use names::Names;
+
+use crate::build::output::write_atomic;
+use crate::catalog::{IMAGE_FILE, Image, Target};
 use crate::exit::{Coded, Exit};
 use crate::finding::suggest;
+use crate::plan::Options;
+use crate::validate::{self, copies, maas};
 
 /// What is made, of what.
 #[derive(Debug, clap::Args)]
@@ -52,7 +59,14 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         )));
     }
     let title = args.title.clone().unwrap_or_else(|| title(like, &args.name));
-    let names = Names { old: &like.name, new: &args.name, old_title: &like.title, title: &title };
+    let names = Names {
+        old: &like.name,
+        new: &args.name,
+        old_title: &like.title,
+        title: &title,
+        ids: like.targets.iter().map(|t| t.id.as_str()).collect(),
+        in_maas: like.targets.iter().map(|t| t.facts.maas.name.as_str()).collect(),
+    };
     let work = tempfile::tempdir_in(root)
         .with_context(|| format!("cannot make a directory in {}", root.display()))?;
     copy(&root.join(&like.name), work.path(), &names)?;
@@ -60,8 +74,38 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     // Its directory has another name now.
     let _moved = work.keep();
     docs::run(&docs::Args::default(), context)?;
+    allow_copies(context, &args.name, &like.name)?;
     print(&advice(&dir, &args.name, &like.name)?)?;
-    Ok(Exit::Ok)
+    validated(context, &args.name)
+}
+
+/// A variant holds what its model holds; that is told, with its reason.
+fn allow_copies(context: &Context, name: &str, like: &str) -> Result<()> {
+    let catalog = context.repo.catalog()?;
+    let Some(image) = catalog.image(name) else { return Ok(()) };
+    if copies::check(&context.repo.root, &[image]).is_empty() {
+        return Ok(());
+    }
+    let path = image.dir.join(IMAGE_FILE);
+    let mut text = fs::read_to_string(&path)?;
+    text.push_str(&format!(
+        "\n[[contract.exceptions]]\nrule = \"DUP001\"\nreason = \"a variant of {like}; what both keep can move into common/ and be linked\"\n"
+    ));
+    write_atomic(&path, text.as_bytes())
+}
+
+/// Holds the new directory against our own rules.
+fn validated(context: &Context, name: &str) -> Result<Exit> {
+    let catalog = context.repo.catalog()?;
+    let images: Vec<&Image> = catalog.image(name).into_iter().collect();
+    let targets: Vec<&Target> = images.iter().flat_map(|image| &image.targets).collect();
+    let (report, _) = validate::native(&context.repo, &images, &targets, &Options::default());
+    for finding in &report.findings {
+        eprintln!("{finding}");
+    }
+    let wrong = report.findings.len();
+    eprintln!("{wrong} findings in the {} targets of {name}", targets.len());
+    Ok(if wrong == 0 { Exit::Ok } else { Exit::Failed })
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -80,7 +124,7 @@ fn title(like: &Image, name: &str) -> String {
     let (old, new) = (version(&like.name), version(name));
     match like.title.strip_suffix(old).filter(|_| !old.is_empty() && !new.is_empty()) {
         Some(start) => format!("{start}{new}"),
-        None => name.to_owned(),
+        None => format!("{} {}", like.title, name.trim_start_matches(&like.name).trim_matches('-')),
     }
 }
 
@@ -88,19 +132,6 @@ fn title(like: &Image, name: &str) -> String {
 fn version(name: &str) -> &str {
     let start = name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     name.get(start..).unwrap_or_default()
-}
-
-struct Names<'a> {
-    old: &'a str,
-    new: &'a str,
-    old_title: &'a str,
-    title: &'a str,
-}
-
-impl Names<'_> {
-    fn replace(&self, text: &str) -> String {
-        text.replace(self.old_title, self.title).replace(self.old, self.new)
-    }
 }
 
 /// Links stay links: what is shared stays shared.
@@ -111,7 +142,7 @@ fn copy(from: &Path, to: &Path, names: &Names<'_>) -> Result<()> {
         if inside.starts_with("output-") || inside == "packer_cache" {
             continue;
         }
-        let target = to.join(names.replace(&inside));
+        let target = to.join(names.path(&inside));
         let kind = entry.file_type();
         if kind.is_symlink() {
             symlink(fs::read_link(entry.path())?, &target)?;
@@ -128,7 +159,11 @@ fn copy(from: &Path, to: &Path, names: &Names<'_>) -> Result<()> {
 fn copy_file(from: &Path, to: &Path, names: &Names<'_>) -> Result<()> {
     let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     let bytes = match String::from_utf8(bytes) {
-        Ok(text) => names.replace(&text).into_bytes(),
+        Ok(text) if from.ends_with(IMAGE_FILE) => {
+            names.catalog(&text, maas::is_refused).into_bytes()
+        }
+        Ok(text) if from.ends_with("README.md") => names.readme(&text).into_bytes(),
+        Ok(text) => names.text(&text).into_bytes(),
         Err(binary) => binary.into_bytes(),
     };
     fs::write(to, bytes).with_context(|| format!("cannot write {}", to.display()))?;
@@ -138,7 +173,7 @@ fn copy_file(from: &Path, to: &Path, names: &Names<'_>) -> Result<()> {
 
 /// Every line of its own files that holds the other's number, and what is next.
 fn advice(dir: &Path, name: &str, like: &str) -> Result<String> {
-    let mut text = format!("made {name}/, which validates. Its own files, and what to look at:\n");
+    let mut text = format!("made {name}/. Its own files, and what to look at:\n");
     let old = version(like);
     for path in own_files(dir) {
         let content = fs::read_to_string(&path).unwrap_or_default();
@@ -224,6 +259,8 @@ mod tests {
             new: "rocky11",
             old_title: "Rocky Linux 9",
             title: "Rocky Linux 11",
+            ids: vec![],
+            in_maas: vec![],
         };
         copy(&old, &new, &names).unwrap();
         let text = fs::read_to_string(new.join("rocky11.pkr.hcl")).unwrap();
