@@ -77,7 +77,7 @@ impl Names<'_> {
     pub fn readme(&self, text: &str) -> String {
         let mut text = self.text(text);
         let mut done = BTreeSet::new();
-        let kept = self.in_maas.iter().filter(|name| !name.contains(self.old));
+        let kept = self.in_maas.iter().filter(|name| self.text(name) == **name);
         for name in kept.filter(|name| done.insert(**name)) {
             text = text.replace(&format!("'{name}'"), &format!("'{name}-{}'", self.suffix()));
         }
