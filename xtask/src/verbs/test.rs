@@ -177,8 +177,10 @@ impl Runner<'_> {
                 |name: &str| done.iter().all(|d| d.name != name || d.outcome == Outcome::Passed);
             let result = match step.after.iter().find(|name| !passed(name)) {
                 Some(name) => skipped(step, &format!("`{name}` did not pass")),
-                None if step.is_missing() => skipped(step, "the program is not installed"),
-                None => self.one(step)?,
+                None => match step.needs.and_then(|need| need.missing()) {
+                    Some(why) => skipped(step, &why),
+                    None => self.one(step)?,
+                },
             };
             done.push(result);
         }
@@ -222,6 +224,7 @@ fn headline(error: &CmdError) -> String {
 }
 
 fn skipped(step: &Step, why: &str) -> Done {
+    eprintln!("== {}: skip: {why}", step.name);
     let outcome = Outcome::Skipped(why.to_owned());
     Done { name: step.name, took: Duration::ZERO, outcome, counts: Counts::default() }
 }
@@ -229,7 +232,7 @@ fn skipped(step: &Step, why: &str) -> Done {
 fn finished(step: &Step, start: Instant, outcome: Outcome, counts: Counts) -> Done {
     let took = start.elapsed();
     eprintln!("== {}: {} in {}", step.name, word(&outcome), table::minutes(took));
-    Done { name: step.name, took, outcome, counts }
+    Done { name: step.name, took, outcome, counts: counts.settled() }
 }
 
 const fn word(outcome: &Outcome) -> &'static str {
@@ -240,7 +243,7 @@ const fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// A step counts as the tests it ran, or as one if it ran none.
+/// A step counts as the tests it ran, or as one if it is no step of tests.
 fn total(done: &[Done]) -> Counts {
     let mut total = Counts::default();
     for step in done {
@@ -249,7 +252,7 @@ fn total(done: &[Done]) -> Counts {
         total.failed += own.failed;
         total.skipped += own.skipped;
         match step.outcome {
-            Outcome::Passed if own.passed == 0 => total.passed += 1,
+            Outcome::Passed if own.passed == 0 && !own.results => total.passed += 1,
             Outcome::Failed(_) if own.failed == 0 => total.failed += 1,
             Outcome::Skipped(_) => total.skipped += 1,
             Outcome::Passed | Outcome::Failed(_) => {}
@@ -281,7 +284,8 @@ mod tests {
     use super::*;
 
     fn done(name: &'static str, outcome: Outcome, counts: (u64, u64, u64)) -> Done {
-        let counts = Counts { passed: counts.0, failed: counts.1, skipped: counts.2 };
+        let counts =
+            Counts { passed: counts.0, failed: counts.1, skipped: counts.2, ..Counts::default() };
         Done { name, took: Duration::from_secs(61), outcome, counts }
     }
 
@@ -299,6 +303,15 @@ mod tests {
         let good = [done("fmt", Outcome::Passed, (0, 0, 0))];
         let text = summary(&good, &total(&good), Path::new("/o"));
         assert_eq!(text.lines().last(), Some("1 passed, 0 failed"));
+    }
+
+    #[test]
+    fn a_step_whose_only_test_could_not_run_did_not_pass() {
+        let mut counts = Counts::default();
+        counts.add_line("skipped: Wine is not installed");
+        counts.add_line("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured");
+        let all = [Done { counts: counts.settled(), ..done("x", Outcome::Passed, (0, 0, 0)) }];
+        assert_eq!(total(&all).to_string(), "0 passed, 0 failed, 1 skipped");
     }
 
     #[test]

@@ -17,10 +17,43 @@ pub enum Program {
     Xtask,
     /// The first argument: a script of this repository.
     Script,
-    /// The first argument: a program that need not be there; without it the step
-    /// is skipped, and counted as that.
+    /// The first argument: a program on `PATH`.
     Tool,
 }
+
+/// A program that need not be there: without it a step is skipped, printed and
+/// counted as that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Names or places, any of which will do.
+    any: &'static [&'static str],
+    /// How to get it.
+    how: &'static str,
+}
+
+impl Need {
+    /// What is missing and how to get it, if nothing of it is there.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        let there = self.any.iter().any(|name| which(name).is_some());
+        let name = self.any.first().copied().unwrap_or_default();
+        (!there).then(|| format!("`{name}` is not installed; {}", self.how))
+    }
+}
+
+/// <https://github.com/rhysd/actionlint>, <https://docs.zizmor.sh/installation/>.
+const ACTIONLINT: Need = Need {
+    any: &["actionlint"],
+    how: "`go install github.com/rhysd/actionlint/cmd/actionlint@latest`",
+};
+const ZIZMOR: Need =
+    Need { any: &["zizmor"], how: "`pipx install zizmor` or `cargo install --locked zizmor`" };
+
+/// Debian's `wine64` keeps the loader outside of `PATH`.
+const WINE: Need = Need {
+    any: &["wine", "wine64", "/usr/lib/wine/wine64"],
+    how: "Debian, Ubuntu: `apt install wine64`; Fedora: `dnf install wine`",
+};
 
 /// One thing that has to pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,14 +72,8 @@ pub struct Step {
     pub after: &'static [&'static str],
     /// Files it cannot do without, by environment variable.
     pub env: Vec<(&'static str, OsString)>,
-}
-
-impl Step {
-    /// A tool that need not be there, and is not.
-    #[must_use]
-    pub fn is_missing(&self) -> bool {
-        self.program == Program::Tool && self.args.first().is_none_or(|name| which(name).is_none())
-    }
+    /// Without it the step is skipped.
+    pub needs: Option<Need>,
 }
 
 /// Names of all steps, for `--only`.
@@ -103,8 +130,11 @@ pub fn all(arch: Arch) -> Vec<Step> {
         step("validate", Xtask, &["validate", "--strict"], 5),
         step("docs", Xtask, &["docs", "--check"], 2),
         step("workflows", Xtask, &["ci", "generate", "--check"], 2),
-        step("actionlint", Tool, &["actionlint"], 2),
-        step("zizmor", Tool, &["zizmor", "--offline", ".github/workflows"], 2),
+        Step { needs: Some(ACTIONLINT), ..step("actionlint", Tool, &["actionlint"], 2) },
+        Step {
+            needs: Some(ZIZMOR),
+            ..step("zizmor", Tool, &["zizmor", "--offline", ".github/workflows"], 2)
+        },
         Step { vm: true, ..step("build", Xtask, &["build", &target, "--force"], 20) },
         Step {
             vm: true,
@@ -160,10 +190,11 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         Step { vm: false, after: &[], ..ignored("damage", "disk-image", "damage", 120, vec![]) },
         step("interrupted", Cargo, &INTERRUPTED, 15),
         Step { vm: false, after: &[], ..ignored("signing", "xtask", "sign", 10, vec![]) },
-        // setup-watch.cmd in Wine's cmd.exe; without Wine a printed skip.
+        // setup-watch.cmd in Wine's cmd.exe.
         Step {
             vm: false,
             after: &[],
+            needs: Some(WINE),
             ..ignored("windows-setup", "xtask", "windows_setup", 10, vec![])
         },
     ]
@@ -196,6 +227,7 @@ fn step(name: &'static str, program: Program, args: &[&str], minutes: u64) -> St
         vm: false,
         after: &[],
         env: vec![],
+        needs: None,
     }
 }
 
@@ -235,14 +267,20 @@ pub struct Counts {
     pub passed: u64,
     /// Failed.
     pub failed: u64,
-    /// Ignored by cargo, or steps left out.
+    /// Ignored by cargo, steps left out, tests without what they need.
     pub skipped: u64,
+    /// Tests that said `skipped: …`; cargo counts them as passed.
+    pub told: u64,
+    /// There was a result of `cargo test`.
+    pub results: bool,
 }
 
 impl Counts {
     /// Adds what a line of `cargo test` says, if it is a result:
-    /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`; or a
+    /// test's own word that it could not run.
     pub fn add_line(&mut self, line: &str) {
+        self.told += u64::from(line.starts_with("skipped: "));
         let Some(result) = line.trim().strip_prefix("test result: ") else { return };
         let number = |word: &str| -> u64 {
             let part = result.split([';', '.']).find(|part| part.trim().ends_with(word));
@@ -252,6 +290,17 @@ impl Counts {
         self.passed += number(" passed");
         self.failed += number(" failed");
         self.skipped += number(" ignored");
+        self.results = true;
+    }
+
+    /// The same without the tests that only said why they could not run. They
+    /// say so on another pipe than cargo: at the end, not line by line.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        let told = std::mem::take(&mut self.told);
+        self.skipped += told;
+        self.passed = self.passed.saturating_sub(told);
+        self
     }
 }
 
@@ -295,6 +344,31 @@ mod tests {
         let shown = OUTPUT.lines().filter(|line| !is_noise(line)).count();
         assert_eq!(shown, 2);
         assert!(!is_noise("test a::d ... FAILED"));
+    }
+
+    #[test]
+    fn a_test_that_could_not_run_is_skipped_and_shown() {
+        let line = "skipped: ntfs-3g is not installed (apt install ntfs-3g)\n";
+        assert!(!is_noise(line));
+        let mut counts = Counts::default();
+        counts.add_line(line);
+        OUTPUT.lines().for_each(|line| counts.add_line(line));
+        assert_eq!(counts.settled().to_string(), "7 passed, 4 failed, 2 skipped");
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_a_way_to_get_it() {
+        let needs: Vec<Need> = all(Arch::Amd64)
+            .into_iter()
+            .chain(more(Arch::Amd64, Path::new("/media")))
+            .filter_map(|step| step.needs)
+            .collect();
+        assert_eq!(needs.len(), 3);
+        assert!(needs.iter().all(|need| need.how.contains(" install ")), "{needs:?}");
+        let gone = Need { any: &["/nowhere/x", "/nowhere/y"], how: "`apt install x`" };
+        let said = "`/nowhere/x` is not installed; `apt install x`";
+        assert_eq!(gone.missing().as_deref(), Some(said));
+        assert_eq!(Need { any: &["/nowhere/x", "/bin/sh"], ..gone }.missing(), None);
     }
 
     #[test]
