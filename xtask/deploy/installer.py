@@ -10,6 +10,7 @@ console, with marker lines that the host waits for:
     DEPLOY-FAIL stage: reason     failed, the machine powers off
 """
 
+import base64
 import json
 import os
 import re
@@ -47,7 +48,7 @@ class Deployment:
     def run(self):
         """All stages."""
         self.prepare()
-        if self.plan.get("curtin_url"):
+        if self.plan.get("curtin"):
             self.run_curtin()
             return
         sys.path.insert(0, HERE)
@@ -103,21 +104,68 @@ class Deployment:
 
     def run_curtin(self):
         """A real curtin does everything; we only look at the target."""
+        env = dict(self.env, PYTHONUNBUFFERED="1")
+        helpers = self.get_curtin(self.plan["curtin"], env)
         self.begin("curtin")
-        home = HERE + "/real"
-        os.makedirs(home)
-        self.command(["sh", "-c", 'wget "$1" -O - | tar -C "$2" -xf -', "--", self.plan["curtin_url"], home],
-                     "fetching curtin")
+        env["PATH"] = f"{helpers}:{env['PATH']}"
         config = HERE + "/curtin-config.json"
         with open(config, "w", encoding="utf-8") as stream:
             json.dump(curtin_config(self.config), stream)
-        env = dict(self.env, PYTHONPATH=home, PYTHONUNBUFFERED="1")
-        env["PATH"] = f"{home}/bin:{home}/helpers:{env['PATH']}"
         self.command(["python3", "-m", "curtin", "-vv", "-c", config, "install"], "curtin install", env)
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
         self.begin("unmount")
         self.command(["umount", "--recursive", TARGET])
         self.command(["sync"])
+
+    def get_curtin(self, where, env):
+        """Bring curtin here; returns the directories of its programs for PATH."""
+        if "checkout" in where:
+            home = self.fetch(where["checkout"])
+            env["PYTHONPATH"] = home
+            return f"{home}/bin:{home}/helpers"
+        if "packages" in where:
+            home = self.fetch(where["packages"])
+            self.install([f"{home}/{name}" for name in sorted(os.listdir(home))])
+        else:
+            self.apt_source(where.get("apt"))
+            self.install(["python3-curtin"])
+        version = subprocess.run(["dpkg-query", "--show", "--showformat", "${Version}", "python3-curtin"],
+                                 check=False, stdout=subprocess.PIPE, text=True).stdout
+        say("DEPLOY-FACTS " + json.dumps({"curtin": version}))
+        # The program is in a third package, which wants Ubuntu's storage probe. It must not be
+        # the stand-in's, which comes last in PATH.
+        programs = HERE + "/real-bin"
+        os.makedirs(programs)
+        with open(programs + "/curtin", "w", encoding="utf-8") as stream:
+            stream.write('#!/bin/sh\nexec python3 -m curtin "$@"\n')
+        os.chmod(programs + "/curtin", 0o755)
+        return f"{programs}:/usr/lib/curtin/helpers"
+
+    def fetch(self, url):
+        """An archive of the host, unpacked."""
+        home = HERE + "/real"
+        os.makedirs(home)
+        self.command(["sh", "-c", 'wget "$1" -O - | tar -C "$2" -xf -', "--", url, home], "fetching curtin")
+        return home
+
+    def apt_source(self, source):
+        """One more archive, of which nothing but curtin is taken."""
+        if not source:
+            return
+        keyring = source.get("keyring")
+        if keyring:
+            os.makedirs(os.path.dirname(keyring["path"]), exist_ok=True)
+            with open(keyring["path"], "wb") as stream:
+                stream.write(base64.b64decode(keyring["base64"]))
+        pin = f'Pin: origin "{source["host"]}"'
+        texts = {
+            "sources.list.d/deploy-test-curtin.list": source["line"] + "\n",
+            "preferences.d/deploy-test-curtin": (f"Package: *\n{pin}\nPin-Priority: -1\n\n"
+                                                 f"Package: python3-curtin curtin-common\n{pin}\nPin-Priority: 990\n"),
+        }
+        for name, text in texts.items():
+            with open("/etc/apt/" + name, "w", encoding="utf-8") as stream:
+                stream.write(text)
 
     def write_state(self, storage):
         """The files and the environment that hooks are given."""

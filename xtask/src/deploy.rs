@@ -15,6 +15,7 @@ pub mod bundle;
 pub mod checks;
 pub mod config;
 pub mod console;
+pub mod curtin;
 pub mod http;
 pub mod layout;
 pub mod maas;
@@ -27,6 +28,7 @@ pub mod run;
 pub mod ssh;
 
 pub use config::Network;
+pub use curtin::Curtin;
 pub use layout::Layout;
 pub use machine::{Adversity, DiskBus, Firmware};
 pub use report::{Phase, Report};

@@ -272,6 +272,58 @@ class Smtar(InTree):
         self.assertNotEqual(self.unpack(b"\x28\xb5\x2f\xfd" + b"\0" * 2000), 0)
 
 
+class Curtin(InTree):
+    """Where a real curtin comes from."""
+
+    def get(self, where):
+        """The directories for PATH, what ran, and files below /etc."""
+        ran, facts = [], []
+        deployment = installer.Deployment({"config": {}})
+        etc, real_open, real_makedirs = self.target, open, os.makedirs
+
+        def moved(path, *args, **kwargs):
+            place = etc + path if str(path).startswith("/etc/") else path
+            real_makedirs(os.path.dirname(place), exist_ok=True)
+            return real_open(place, *args, **kwargs)
+
+        def fetch(command, *_):
+            ran.append(command)
+            real_open(self.target + "/real/python3-curtin_1_all.deb", "w", encoding="utf-8").close()
+
+        done = types.SimpleNamespace(stdout="21.3")
+        env = {}
+        with mock.patch.object(installer, "HERE", self.target), mock.patch("builtins.open", moved), \
+                mock.patch.object(deployment, "command", fetch), mock.patch.object(installer, "say", facts.append), \
+                mock.patch.object(deployment, "install", ran.append), \
+                mock.patch.object(installer.os, "makedirs", lambda path, **_: real_makedirs(path, exist_ok=True)
+                                  if path.startswith(self.target) else None), \
+                mock.patch.object(subprocess, "run", lambda *_, **__: done):
+            return deployment.get_curtin(where, env), ran, facts, env
+
+    def test_a_checkout_runs_from_its_directory(self):
+        path, _ran, facts, env = self.get({"checkout": "http://x/curtin.tar"})
+        self.assertEqual(path, f"{self.target}/real/bin:{self.target}/real/helpers")
+        self.assertEqual((env, facts), ({"PYTHONPATH": self.target + "/real"}, []))
+
+    def test_packages_are_installed_and_never_the_stand_in_runs(self):
+        path, ran, facts, env = self.get({"packages": "http://x/curtin.tar"})
+        self.assertEqual(ran[1:], [[self.target + "/real/python3-curtin_1_all.deb"]])
+        program = path.split(":")[0] + "/curtin"
+        self.assertTrue(os.access(program, os.X_OK))
+        self.assertEqual((env, facts), ({}, ['DEPLOY-FACTS {"curtin": "21.3"}']))
+
+    def test_apt_takes_nothing_but_curtin_from_the_archive(self):
+        source = {"line": "deb [signed-by=/etc/apt/keyrings/c.gpg] http://a.example/u jammy main",
+                  "host": "a.example", "keyring": {"path": "/etc/apt/keyrings/c.gpg", "base64": "a2V5"}}
+        _path, ran, _facts, _env = self.get({"apt": source})
+        self.assertEqual(ran, [["python3-curtin"]])
+        self.assertEqual(self.read("/etc/apt/keyrings/c.gpg"), "key")
+        self.assertEqual(self.read("/etc/apt/sources.list.d/deploy-test-curtin.list"), source["line"] + "\n")
+        pins = self.read("/etc/apt/preferences.d/deploy-test-curtin").split("\n\n")
+        self.assertEqual(pins[0], 'Package: *\nPin: origin "a.example"\nPin-Priority: -1')
+        self.assertIn("Package: python3-curtin curtin-common\n", pins[1])
+
+
 class Order(unittest.TestCase):
     def test_late_commands_by_name_and_the_first_failure_ends(self):
         ran = []

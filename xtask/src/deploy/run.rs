@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 
 pub use self::describe::installer;
 use self::describe::notes;
-use self::prepare::{WorkDir, archive_curtin, clock_at_power_on, needs, url_name};
+use self::prepare::{WorkDir, clock_at_power_on, needs, url_name};
 use super::bundle;
 use super::checks::{self, Known};
 use super::config::{self, CURTIN, Inputs, Network};
+use super::curtin::Curtin;
 use super::http::Server;
 use super::layout::Layout;
 use super::maas::{Maas, SEED};
@@ -82,8 +83,8 @@ pub struct Settings {
     pub limit: Duration,
     /// Longest silence on console and network.
     pub silence: Duration,
-    /// A checkout of curtin to use instead of our own steps.
-    pub curtin: Option<PathBuf>,
+    /// A real curtin to use instead of our own steps.
+    pub curtin: Option<Curtin>,
     /// QEMU's firmware.
     pub firmware_scan: uefi::Scan,
 }
@@ -129,8 +130,8 @@ impl<'a> Run<'a> {
         let key = Key::generate(&work.secrets)?;
         let credentials = Credentials::random()?;
         let maas = Maas::new(credentials.clone(), settings.artifact.clone(), key.public.clone());
-        let curtin = settings.curtin.as_deref().map(|tree| archive_curtin(tree, &work.output));
-        let maas = Arc::new(maas.with_curtin(curtin.transpose()?));
+        let curtin = settings.curtin.as_ref().map(|curtin| curtin.archive(&work.output));
+        let maas = Arc::new(maas.with_curtin(curtin.transpose()?.flatten()));
         let server = Server::start(Arc::clone(&maas) as Arc<dyn super::http::Handler>)
             .context("cannot start the metadata service on 127.0.0.1")?;
         let run = Self {
@@ -166,8 +167,8 @@ impl<'a> Run<'a> {
             disk: self.settings.curtin.as_ref().map(|_| self.settings.disk_bytes),
         };
         let mut plan = json!({ "config": config::curtin(&inputs), "needs": needs(self.settings) });
-        if self.settings.curtin.is_some() {
-            plan["curtin_url"] = format!("http://{}{CURTIN}", self.host()).into();
+        if let Some(curtin) = &self.settings.curtin {
+            plan["curtin"] = curtin.plan(&format!("http://{}{CURTIN}", self.host()));
         }
         plan
     }

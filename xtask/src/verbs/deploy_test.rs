@@ -16,7 +16,7 @@ use crate::build::manifest::Manifest;
 use crate::build::output::write_atomic;
 use crate::cli::Format;
 use crate::deploy::report::Report;
-use crate::deploy::{self, Adversity, DiskBus, Firmware, Layout, Network, Settings, outputs};
+use crate::deploy::{self, Adversity, Curtin, DiskBus, Firmware, Layout, Network, Settings, outputs};
 use crate::exit::{Coded, Exit};
 use crate::host;
 use crate::host::kvm::Freshness;
@@ -82,10 +82,15 @@ pub struct Args {
     /// [default: what `media bootstrap` made last]
     #[arg(long, value_name = "FILE", env = "XTASK_EPHEMERAL")]
     ephemeral: Option<PathBuf>,
-    /// Who deploys: `builtin` (ours, not curtin), or a checkout of curtin; that
-    /// installs packages in the ephemeral system, so it needs a network
-    #[arg(long, value_name = "builtin|DIR", default_value = BUILTIN)]
+    /// Who deploys: `builtin` (ours, not curtin), or a real curtin: a checkout, a directory with
+    /// its packages, or what apt finds. That one installs packages in the ephemeral system, so it
+    /// needs a network
+    #[arg(long, value_name = "builtin|DIR|apt", default_value = BUILTIN, conflicts_with = "air_gap")]
     curtin: String,
+    /// Archive for `--curtin apt`, a line of sources.list; signed-by names a keyring of this host.
+    /// Debian has no curtin, Ubuntu has up to 22.04
+    #[arg(long, value_name = "LINE")]
+    curtin_source: Option<String>,
     /// Architecture of a FILE without a manifest [default: amd64]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
@@ -124,6 +129,7 @@ impl Args {
             memory: MEMORY_MIB,
             ephemeral: std::env::var_os("XTASK_EPHEMERAL").map(PathBuf::from),
             curtin: BUILTIN.to_owned(),
+            curtin_source: None,
             arch: None,
             timeout: TIMEOUT_MINUTES,
             record: false,
@@ -273,7 +279,7 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
         limit: Duration::from_secs(args.timeout.saturating_mul(60)),
         // update-initramfs under emulation is silent for five minutes.
         silence: Duration::from_secs(15 * 60),
-        curtin: Some(PathBuf::from(&args.curtin)).filter(|path| path.as_os_str() != BUILTIN),
+        curtin: Curtin::parse(&args.curtin, args.curtin_source.as_deref())?,
         firmware_scan: host.firmware,
     })
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Settings;
 use crate::deploy::config::Network;
+use crate::deploy::curtin::Curtin;
 use crate::deploy::maas::Seen;
 
 impl Settings {
@@ -49,5 +50,5 @@ pub fn notes(seen: &Seen, facts: &BTreeMap<String, Value>) -> Vec<String> {
 /// Who deploys, for people.
 #[must_use]
 pub fn installer(settings: &Settings) -> &'static str {
-    if settings.curtin.is_some() { "curtin" } else { "built-in, not curtin" }
+    settings.curtin.as_ref().map_or("built-in, not curtin", Curtin::name)
 }

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::Settings;
-use crate::cmd::Cmd;
 use crate::date;
 use crate::deploy::layout::Layout;
 use crate::engine::host::WorkPaths;
-use crate::exit::Coded;
 
 /// Disks, keys and sockets of one run; removed when dropped.
 pub struct WorkDir {
@@ -74,26 +72,6 @@ pub fn clock_at_power_on(settings: &Settings) -> String {
     let now = SystemTime::now();
     let then = if settings.adversity.clock < 0 { now.checked_sub(by) } else { now.checked_add(by) };
     date::stamp(then.unwrap_or(now)).trim_end_matches('Z').to_owned()
-}
-
-/// Packs what of a curtin checkout runs.
-pub fn archive_curtin(tree: &Path, work: &Path) -> Result<PathBuf> {
-    for part in ["curtin/__init__.py", "bin/curtin", "helpers/smtar"] {
-        if !tree.join(part).is_file() {
-            let message =
-                format!("--curtin {}: no checkout of curtin, {part} is missing", tree.display());
-            return Err(Coded::usage(message));
-        }
-    }
-    let file = work.join("curtin.tar");
-    Cmd::new("tar", "pack curtin")
-        .cwd(tree)
-        .arg("-cf")
-        .arg(&file)
-        .args(["--exclude=__pycache__", "bin", "curtin", "helpers"])
-        .timeout(Duration::from_secs(60))
-        .output()?;
-    Ok(file)
 }
 
 /// The artifact's name as a URL may hold it; only its extension means anything.

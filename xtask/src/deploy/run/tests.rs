@@ -156,10 +156,3 @@ fn qemu_that_does_not_start_is_an_error_in_its_words() {
     let error = play(&json!({ "deploy": [["die", 1]] }), |_| {}).unwrap_err();
     assert!(error.to_string().contains("qemu: cannot do that"), "{error:#}");
 }
-
-#[test]
-fn a_wrong_curtin_is_a_usage_error() {
-    let wrong = |s: &mut Settings| s.curtin = Some("/usr".into());
-    let error = play(&json!({}), wrong).unwrap_err();
-    assert!(error.to_string().contains("no checkout of curtin"), "{error:#}");
-}
