@@ -182,13 +182,18 @@ fn keyring(option: &str) -> Result<(String, Vec<u8>)> {
 }
 
 fn is_checkout(dir: &Path) -> bool {
-    ["curtin/__init__.py", "bin/curtin", "helpers/smtar"].iter().all(|part| dir.join(part).is_file())
+    ["curtin/__init__.py", "bin/curtin", "helpers/smtar"]
+        .iter()
+        .all(|part| dir.join(part).is_file())
 }
 
 /// The packages in a directory, sorted; empty if curtin's is not among them.
 fn packages(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(dir).map_err(|error| {
-        Coded::usage(format!("--curtin {}: {error}; it is builtin, apt or a directory", dir.display()))
+        Coded::usage(format!(
+            "--curtin {}: {error}; it is builtin, apt or a directory",
+            dir.display()
+        ))
     })?;
     let mut names: Vec<PathBuf> = entries
         .filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name())))
@@ -220,7 +225,8 @@ mod tests {
         assert_eq!(curtin, Curtin::Packages(dir.path().into()));
         let work = tempfile::tempdir().unwrap();
         let tar = curtin.archive(work.path()).unwrap().unwrap();
-        let listing = Cmd::new("tar", "list").cwd(work.path()).arg("-tf").arg(tar).output().unwrap();
+        let listing =
+            Cmd::new("tar", "list").cwd(work.path()).arg("-tf").arg(tar).output().unwrap();
         assert_eq!(listing.stdout, b"curtin-common_1_all.deb\npython3-curtin_1_all.deb\n");
         for part in ["curtin/__init__.py", "bin/curtin", "helpers/smtar"] {
             let file = dir.path().join(part);
@@ -235,8 +241,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let key = dir.path().join("archive.gpg");
         fs::write(&key, "key").unwrap();
-        let line =
-            format!("deb [arch=amd64 signed-by={}] http://a.example/ubuntu jammy main", key.display());
+        let line = format!(
+            "deb [arch=amd64 signed-by={}] http://a.example/ubuntu jammy main",
+            key.display()
+        );
         let plan = Curtin::parse("apt", Some(&line)).unwrap().unwrap().plan("");
         assert_eq!(
             plan["apt"],

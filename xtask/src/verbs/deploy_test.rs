@@ -16,7 +16,9 @@ use crate::build::manifest::Manifest;
 use crate::build::output::write_atomic;
 use crate::cli::Format;
 use crate::deploy::report::Report;
-use crate::deploy::{self, Adversity, Curtin, DiskBus, Firmware, Layout, Network, Settings, outputs};
+use crate::deploy::{
+    self, Adversity, Curtin, DiskBus, Firmware, Layout, Network, Settings, outputs,
+};
 use crate::exit::{Coded, Exit};
 use crate::host;
 use crate::host::kvm::Freshness;
