@@ -77,7 +77,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 30] = [
     "fmt",
     "clippy",
     "tests",
@@ -91,6 +91,7 @@ pub const NAMES: [&str; 29] = [
     "deploy",
     "deploy-all",
     "deploy-dd",
+    "deploy-foreign",
     "build-13",
     "deploy-13-all",
     "engine",
@@ -168,6 +169,13 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
     vec![
         deploy("deploy-all", 12, &["build"]),
         ignored("deploy-dd", "xtask", "deploy_dd", 60, vec![("XTASK_TEST_BASE", base(12))]),
+        ignored(
+            "deploy-foreign",
+            "xtask",
+            "foreign_disks",
+            30,
+            vec![("XTASK_TEST_BASE", base(12))],
+        ),
         Step { vm: true, ..step("build-13", Xtask, &["build", &target, "--force"], 60) },
         deploy("deploy-13-all", 13, &["build-13"]),
         ignored("engine", "xtask", "engine", 120, vec![("XTASK_TEST_BASE", base(12))]),
