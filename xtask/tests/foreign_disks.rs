@@ -232,8 +232,8 @@ fn windows_and_esxi_deploy_up_to_their_first_start() {
         path
     };
     let makers: [(&str, &str, &dyn Fn(&Path) -> PathBuf); 2] = [
-        ("windows-2022-iso-amd64", "/dev/vda4", &new_windows),
-        ("vmware-esxi-8-amd64", "/dev/vda1", &|dir| esxi(dir, true)),
+        ("windows-2022-iso-amd64", "/dev/vdb4", &new_windows),
+        ("vmware-esxi-8-amd64", "/dev/vdb1", &|dir| esxi(dir, true)),
     ];
     for (target, root, make) in makers {
         let dir = tempfile::tempdir().unwrap();
