@@ -77,7 +77,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 30] = [
     "fmt",
     "clippy",
     "tests",
@@ -107,6 +107,7 @@ pub const NAMES: [&str; 29] = [
     "interrupted",
     "signing",
     "windows-setup",
+    "readme",
 ];
 
 /// Every step in order; the quick ones first, so that they fail first.
@@ -197,6 +198,7 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
             needs: Some(WINE),
             ..ignored("windows-setup", "xtask", "windows_setup", 10, vec![])
         },
+        Step { vm: true, ..step("readme", Script, &["ci/readme"], 90) },
     ]
 }
 
