@@ -72,10 +72,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if found.len() > 1 && args.offer.name.is_some() {
         return Err(Coded::usage("--name names one image, and this is several"));
     }
-    if args.print_command {
-        return print_commands(&found, args);
-    }
     let failed = if args.force { AfterFailedTest::Warn } else { AfterFailedTest::Refuse };
+    if args.print_command {
+        return print_commands(&found, args, &context.repo.out, failed);
+    }
     let jobs = prepare(found, &args.offer, context, failed)?;
     let connection = Connection::open(&args.server)?;
     send_all(&connection, &jobs, args.replace)
@@ -99,12 +99,18 @@ fn find<'c>(what: &[String], context: &Context, catalog: &'c Catalog) -> Result<
     Ok(all)
 }
 
-fn print_commands(found: &[Found<'_>], args: &Args) -> Result<Exit> {
+fn print_commands(
+    found: &[Found<'_>],
+    args: &Args,
+    out: &Path,
+    failed: AfterFailedTest,
+) -> Result<Exit> {
     let server = credentials::find(&args.server, &Surroundings::of_process()).ok();
     let profile = args.server.profile.clone().or_else(|| server.and_then(|s| s.profile));
     for one in found {
         let offer = artifact::offer(one, &args.offer, &|_| {})?;
         refuse(listed(&offer, &offer.problems()))?;
+        check_test(&offer, out, failed)?;
         print(&format!("{}\n", offer::command(&offer, profile.as_deref())))?;
     }
     Ok(Exit::Ok)

@@ -81,6 +81,8 @@ fn what_failed_its_deploy_test_is_not_uploaded() {
     assert_eq!(code, Some(1));
     assert!(stderr.contains("boot: kernel panic") && stderr.contains("--force"), "{stderr}");
     assert!(bench.server.app().log.is_empty());
+    let (code, stdout, _) = bench.run(&["upload", TARGET, "--print-command"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "nor is the command that would do it shown");
     assert_eq!(bench.run(&["remote", "promote", TARGET]).0, Some(1));
     let (code, _, stderr) = bench.run(&["upload", TARGET, "--force"]);
     assert_eq!(code, Some(0));
