@@ -97,6 +97,11 @@ class Deployment:
     def install(self, packages):
         """Packages into the ephemeral system."""
         self.begin("packages")
+        # It does not start a second time, and a new initrd takes minutes under emulation.
+        conf = "/etc/initramfs-tools/update-initramfs.conf"
+        if os.path.exists(conf):
+            with open(conf, "w", encoding="utf-8") as stream:
+                stream.write("update_initramfs=no\n")
         self.command(["apt-get", "--quiet", "update"])
         env = dict(self.env, DEBIAN_FRONTEND="noninteractive")
         self.command(["apt-get", "--quiet", "--yes", "--no-install-recommends", "install", *packages],

@@ -161,10 +161,10 @@ class Cleanup(ScriptCase):
 
     def test_nothing_of_the_build_stays(self):
         for image, environment in SYSTEMS.items():
+            tree = self.tree(image, dict.fromkeys(self.LEFT, "of the build\n"))
+            self.clean(image, environment, tree)
             for path, expected in self.LEFT.items():
                 with self.subTest(image=image, path=path):
-                    tree = self.tree(image, {path: "of the build\n"})
-                    self.clean(image, environment, tree)
                     self.assertEqual(tree.read(path) if tree.exists(path) else None, expected)
 
     def test_a_bare_root_is_cleaned_without_a_complaint(self):
