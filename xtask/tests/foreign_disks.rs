@@ -218,24 +218,26 @@ fn installed_windows(dir: &Path) -> Vec<u8> {
     fs::read(image).unwrap()
 }
 
+/// ESP, MSR, recovery and an installed Windows.
+fn new_windows(dir: &Path) -> PathBuf {
+    let path = dir.join("windows.raw");
+    let (msr, winre) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    let ntfs = installed_windows(dir);
+    disk(&path, &[(1, ESP, fat(dir)), (2, MSR, msr), (3, WINRE, winre), (4, BASIC, ntfs)]);
+    path
+}
+
 /// A real ephemeral system writes the disk, finds the root and runs the target's
 /// own hooks. Nothing here runs what was deployed, and the report says that.
 #[test]
 #[ignore = "runs two VMs and needs root"]
 fn windows_and_esxi_deploy_up_to_their_first_start() {
+    type Make = fn(&Path) -> PathBuf;
     let base = std::env::var_os("XTASK_TEST_BASE").expect("XTASK_TEST_BASE names a base disk");
-    let new_windows = |dir: &Path| {
-        let path = dir.join("windows.raw");
-        let (msr, winre) = (vec![0; 1 << 20], vec![0; 1 << 20]);
-        let ntfs = installed_windows(dir);
-        disk(&path, &[(1, ESP, fat(dir)), (2, MSR, msr), (3, WINRE, winre), (4, BASIC, ntfs)]);
-        path
-    };
-    let makers: [(&str, &str, &dyn Fn(&Path) -> PathBuf); 2] = [
-        ("windows-2022-iso-amd64", "/dev/vdb4", &new_windows),
-        ("vmware-esxi-8-amd64", "/dev/vdb1", &|dir| esxi(dir, true)),
-    ];
-    for (target, root, make) in makers {
+    for (target, root, make) in [
+        ("windows-2022-iso-amd64", "/dev/vdb4", new_windows as Make),
+        ("vmware-esxi-8-amd64", "/dev/vdb1", |dir| esxi(dir, true)),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         assert!(pack(dir.path(), &make(dir.path()), target).status.success(), "{target}");
         let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
