@@ -81,6 +81,8 @@ pub fn curtin(inputs: &Inputs<'_>) -> Value {
         "cloudconfig": cloudconfig(inputs),
         "debconf_selections": debconf(inputs),
         "late_commands": late_commands(inputs),
+        // curtin posts what it does; hooks of ESXi and Windows find MAAS here.
+        "reporting": { "maas": webhook(inputs) },
     })
 }
 
@@ -144,18 +146,24 @@ fn cloudconfig(inputs: &Inputs<'_>) -> Value {
         "token_key": token_key,
         "token_secret": token_secret,
     });
-    let mut webhook = maas.clone();
-    if let Some(map) = webhook.as_object_mut() {
-        map.remove("metadata_url");
-        map.insert("endpoint".into(), inputs.status_url().into());
-        map.insert("type".into(), "webhook".into());
-    }
     let entry = |body: &str| json!({ "content": format!("#cloud-config\n{body}\n") });
     json!({
         // One entry on one line: ds-identify of old cloud-init reads no other form.
         "maas-datasource": entry("datasource_list: [ MAAS ]"),
         "maas-cloud-config": entry(&format!("datasource: {}", json!({ "MAAS": maas }))),
-        "maas-reporting": entry(&format!("reporting: {}", json!({ "maas": webhook }))),
+        "maas-reporting": entry(&format!("reporting: {}", json!({ "maas": webhook(inputs) }))),
+    })
+}
+
+/// Where status goes, and with which keys.
+fn webhook(inputs: &Inputs<'_>) -> Value {
+    let Credentials { consumer_key, token_key, token_secret } = inputs.credentials;
+    json!({
+        "type": "webhook",
+        "endpoint": inputs.status_url(),
+        "consumer_key": consumer_key,
+        "token_key": token_key,
+        "token_secret": token_secret,
     })
 }
 
@@ -237,6 +245,7 @@ mod tests {
         assert_eq!(json["MAAS"]["token_secret"], "ts");
         let yaml = body("maas-reporting");
         let json: Value = serde_json::from_str(yaml.strip_prefix("reporting: ").unwrap()).unwrap();
+        assert_eq!(json["maas"], config["reporting"]["maas"], "hooks read the same from the top");
         assert_eq!(json["maas"]["type"], "webhook");
         assert_eq!(json["maas"]["endpoint"], "http://10.0.2.2:8080/MAAS/metadata/status/dpl0y1");
         assert!(json["maas"].get("metadata_url").is_none());

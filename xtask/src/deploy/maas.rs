@@ -17,6 +17,8 @@ pub const SEED: &str = "/seed/";
 pub const PROOF: (&str, &str) = ("/var/lib/misc/deploy-test", "user-data of MAAS was applied");
 /// Version of the API that cloud-init's MAAS datasource asks for.
 const API: &str = "/MAAS/metadata/2012-03-01/";
+/// The same by another name; ESXi's hook asks there.
+const LATEST: &str = "/MAAS/metadata/latest/";
 
 /// What happened so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,9 +151,9 @@ impl Maas {
                 Some(file) => Response { status: 200, body: Body::File(file.clone()) },
                 None => Response::error(404, "no curtin in this run"),
             },
-            ("GET", _) if path.starts_with(API) => {
-                let name = path.strip_prefix(API).unwrap_or_default();
-                self.signed(request, || self.metadata(name))
+            ("GET", _) if path.starts_with(API) || path.starts_with(LATEST) => {
+                let name = path.strip_prefix(API).or_else(|| path.strip_prefix(LATEST));
+                self.signed(request, || self.metadata(name.unwrap_or_default()))
             }
             ("POST", _) if path.ends_with(&format!("/status/{SYSTEM_ID}")) => {
                 self.signed(request, || self.status(&request.body))
