@@ -95,6 +95,52 @@ class Loader(unittest.TestCase):
             hooks.update_initramfs(Recorder(), self.target)
 
 
+class Deploy(unittest.TestCase):
+    """What curtin's own hooks would do, and in which order."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.target = directory.name
+        hooks.hooklib.write_file(self.target, "boot/vmlinuz-6.6", "x")
+        hooks.hooklib.write_file(self.target, "etc/default/grub", 'GRUB_CMDLINE_LINUX=""\n')
+        os.makedirs(os.path.join(self.target, "lib/modules/6.6"))
+        for name in ("EFI/almalinux/shimx64.efi", "EFI/almalinux/grubx64.efi", "EFI/BOOT/BOOTX64.EFI"):
+            hooks.hooklib.write_file(self.target, "boot/efi/" + name, "x")
+
+    def deploy(self, uefi):
+        run = Recorder({"grub2-probe": "abcd-ef\n", "grub2-mkrelpath": "/grub2\n"})
+        runner = mock.MagicMock()
+        runner.return_value.__enter__.return_value = run
+        isdir = os.path.isdir
+        with mock.patch.object(hooks.hooklib, "chroot_runner", runner), \
+                mock.patch.object(hooks.hooklib, "configure_storage"), \
+                mock.patch.object(hooks.hooklib, "write_network"), \
+                mock.patch.object(hooks.hooklib, "set_kernel_parameters"), \
+                mock.patch.object(hooks.hooklib, "register_entry") as register, \
+                mock.patch.object(hooks.hooklib, "boot_disks", return_value=["/dev/nvme0n1"]), \
+                mock.patch.object(hooks.os.path, "isdir", lambda p: uefi if p == "/sys/firmware/efi" else isdir(p)):
+            hooks.deploy(None, {}, self.target, {}, "almalinux", "x86_64")
+        return run.commands, register.called
+
+    def programs(self, commands):
+        return [command[0] for command in commands]
+
+    def test_bios_machine_gets_loader_configuration_and_labels(self):
+        commands, registered = self.deploy(False)
+        self.assertEqual(self.programs(commands), ["dracut", "grub2-install", "grub2-mkconfig"])
+        self.assertIn("/dev/nvme0n1", commands[1])
+        self.assertEqual(commands[2], ["grub2-mkconfig", "-o", "/boot/grub2/grub.cfg"])
+        self.assertFalse(registered)
+        self.assertIn(".autorelabel", os.listdir(self.target))
+
+    def test_uefi_machine_needs_no_repository(self):
+        commands, registered = self.deploy(True)
+        self.assertEqual(self.programs(commands), ["dracut", "grub2-probe", "grub2-mkrelpath", "grub2-mkconfig"])
+        self.assertTrue(registered)
+        self.assertIn(".autorelabel", os.listdir(self.target))
+
+
 class Main(unittest.TestCase):
     """main() with a fake curtin package."""
 

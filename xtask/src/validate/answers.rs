@@ -1,6 +1,7 @@
 //! Our own rules for answer files and scripts, as targets render and carry
 //! them: no other program is needed, and no network.
 
+mod autoyast;
 pub mod kickstart;
 pub mod passwords;
 pub mod profiles;
@@ -129,7 +130,7 @@ pub fn of_bytes(name: &str, bytes: &[u8]) -> Vec<Broken> {
 fn profile(root: &xml::Element) -> Vec<Broken> {
     let (id, found) = match root.name.as_str() {
         "unattend" => ("ANS003", profiles::unattend(root)),
-        "profile" => ("ANS004", profiles::autoyast(root)),
+        "profile" => ("ANS004", autoyast::autoyast(root)),
         "installation" => ("ANS005", profiles::xenserver(root)),
         _ => return vec![],
     };
