@@ -18,6 +18,9 @@ rm -f "$root"/etc/apt/sources.list.d/0000*.list
 # The options of this run, the host's proxy among them.
 rm -f "$root/etc/apt/apt.conf.d/99mmdebstrap"
 echo debian >"$root/etc/hostname"
+# Without it cloud-init makes en_US.UTF-8, which locale-gen leaves out unless
+# locale.gen names it: cloud-config.service fails on every first start.
+printf 'LANG=C.UTF-8\n' >"$root/etc/default/locale"
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
 : >"$root/etc/machine-id"
 rm -f "$root"/etc/ssh/ssh_host_*

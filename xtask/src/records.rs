@@ -109,11 +109,12 @@ pub fn validated(dir: &Path, records: Vec<Record>) -> anyhow::Result<PathBuf> {
 
 fn write(path: &Path, records: &[Record]) -> anyhow::Result<()> {
     let lines: Result<Vec<String>, _> = records.iter().map(serde_json::to_string).collect();
+    let lines = lines.with_context(|| format!("cannot write {}", path.display()))?;
     if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     }
-    write_atomic(path, (lines?.join("\n") + "\n").as_bytes())?;
-    Ok(())
+    write_atomic(path, (lines.join("\n") + "\n").as_bytes())
+        .context("the proof is not recorded; the result itself is kept in out/")
 }
 
 /// When each thing was last shown.
@@ -202,6 +203,23 @@ mod tests {
         };
         assert_eq!(last(&all), expected);
         assert_eq!(read(dir.path(), "a").unwrap(), [other]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("records");
+        fs::write(&file, "in the way").unwrap();
+        let error = append(&file, &record(Proof::Built, "2026-01-01")).unwrap_err();
+        assert!(format!("{error:#}").contains("records"), "{error:#}");
+        let blocked = dir.path().join("blocked");
+        fs::create_dir_all(blocked.join("debian-12-mirror-amd64.jsonl")).unwrap();
+        let error = append(&blocked, &record(Proof::Built, "2026-01-01")).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("cannot read") && text.contains("blocked"), "{text}");
+        let error = write(&blocked.join("debian-12-mirror-amd64.jsonl"), &[]).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("not recorded") && text.contains("cannot write"), "{text}");
     }
 
     #[test]

@@ -195,3 +195,68 @@ fn a_hook_without_an_interpreter_is_found() {
     assert!(said.contains("error[C040]: /curtin/finalize: it has no interpreter line"), "{said}");
     assert!(dir.path().join("x.dd.gz.rejected").exists());
 }
+
+/// The NTFS volume of a Windows that was built: the target's own hooks and the
+/// files of Cloudbase-Init that they change (synthetic). Needs root and ntfs-3g.
+fn installed_windows(dir: &Path) -> Vec<u8> {
+    let image = dir.join("ntfs.img");
+    fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
+    let (image, point) = (image.to_str().unwrap(), dir.join("point"));
+    run("/sbin/mkntfs", &["--force", "--fast", "--quiet", image]);
+    fs::create_dir(&point).unwrap();
+    let place = point.to_str().unwrap();
+    run("mount", &["-t", "ntfs-3g", "-o", "loop", image, place]);
+    let conf = point.join("Program Files/Cloudbase Solutions/Cloudbase-Init/conf");
+    for path in [&conf, &point.join("Windows/System32")] {
+        fs::create_dir_all(path).unwrap();
+    }
+    for name in ["cloudbase-init.conf", "cloudbase-init-unattend.conf"] {
+        fs::write(conf.join(name), "[DEFAULT]\r\nusername=Admin\r\n").unwrap();
+    }
+    run("cp", &["-r", tree().join("windows/curtin").to_str().unwrap(), place]);
+    run("umount", &[place]);
+    fs::read(image).unwrap()
+}
+
+/// A real ephemeral system writes the disk, finds the root and runs the target's
+/// own hooks. Nothing here runs what was deployed, and the report says that.
+#[test]
+#[ignore = "runs two VMs and needs root"]
+fn windows_and_esxi_deploy_up_to_their_first_start() {
+    let base = std::env::var_os("XTASK_TEST_BASE").expect("XTASK_TEST_BASE names a base disk");
+    let new_windows = |dir: &Path| {
+        let path = dir.join("windows.raw");
+        let (msr, winre) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+        let ntfs = installed_windows(dir);
+        disk(&path, &[(1, ESP, fat(dir)), (2, MSR, msr), (3, WINRE, winre), (4, BASIC, ntfs)]);
+        path
+    };
+    let makers: [(&str, &str, &dyn Fn(&Path) -> PathBuf); 2] = [
+        ("windows-2022-iso-amd64", "/dev/vdb4", &new_windows),
+        ("vmware-esxi-8-amd64", "/dev/vdb1", &|dir| esxi(dir, true)),
+    ];
+    for (target, root, make) in makers {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(pack(dir.path(), &make(dir.path()), target).status.success(), "{target}");
+        let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .current_dir(dir.path())
+            .env("XTASK_ROOT", tree())
+            .env("XTASK_EPHEMERAL", &base)
+            .args(["--out", "out", "deploy-test", "x.dd.gz", "--format", "json"])
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        println!("{target}: {said}");
+        let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert!(output.status.success(), "{target}: {said}");
+        assert!(report["not_run"].as_str().unwrap().contains("no Linux"), "{said}");
+        assert_eq!(report["facts"]["root_device"], root);
+        assert_eq!(report["checks"], serde_json::json!([]));
+        let phases = report["phases"].to_string();
+        for phase in ["write disk", "find root", "curthooks", "late-commands", "power off"] {
+            assert!(phases.contains(&format!("\"{phase}\"")), "{phase}: {phases}");
+        }
+        assert!(!phases.contains("\"boot\""), "{phases}");
+    }
+}

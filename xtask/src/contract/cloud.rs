@@ -91,6 +91,32 @@ pub(super) fn state(input: &Input<'_>) -> Vec<Breach> {
     found
 }
 
+/// What cloud-init sets on Debian where the image sets nothing.
+const DEFAULT_LOCALE: &str = "en_US.UTF-8";
+
+/// Ubuntu's locale-gen makes what it is told, Debian's what `locale.gen` lists.
+pub(super) fn locale(input: &Input<'_>) -> Vec<Breach> {
+    let debian = input.os.0.get("ID").is_some_and(|id| id == "debian");
+    if !debian || !installed(input).is_empty() {
+        return Vec::new();
+    }
+    let file = "/etc/default/locale";
+    let set = |line: &String| {
+        line.strip_prefix("LANG=").is_some_and(|name| !name.trim_matches(['"', '\'']).is_empty())
+    };
+    let listed = |line: &String| line.starts_with(DEFAULT_LOCALE);
+    let said = |path: &String| input.lines(path).iter().any(|line| line.starts_with("locale:"));
+    let mut settings = vec!["/etc/cloud/cloud.cfg".to_string()];
+    settings.extend(input.paths("/etc/cloud/cloud.cfg.d/*.cfg"));
+    if input.lines(file).iter().any(set)
+        || input.lines("/etc/locale.gen").iter().any(listed)
+        || settings.iter().any(said)
+    {
+        return Vec::new();
+    }
+    vec![breach(file, format!("no LANG, and cloud-init cannot make {DEFAULT_LOCALE}"))]
+}
+
 #[cfg(test)]
 mod tests {
     use super::datasource_list;

@@ -257,6 +257,17 @@ pub static RULES: &[Rule] = &[
             "run `cloud-init clean --logs --seed` last; pack removes it from archives",
         ),
     ),
+    warning(
+        "C035",
+        Root,
+        cloud::locale,
+        Text(
+            "cloud-init has no locale to make",
+            "it wants en_US.UTF-8, which Debian's locale-gen leaves out unless it is in locale.gen: \
+             cloud-config.service fails and the machine reports an error",
+            "write LANG=C.UTF-8 to /etc/default/locale",
+        ),
+    ),
     error(
         "C040",
         Hook,

@@ -161,6 +161,7 @@ fn fill_config(bench: &mut Bench) {
     bench.text("etc/sudoers", "root ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n");
     bench.text("etc/sudoers.d/group", "%admins ALL=(ALL) NOPASSWD: ALL\n");
     bench.text("etc/ssh/sshd_config", "#PermitRootLogin yes\nPermitRootLogin prohibit-password\n");
+    bench.text("etc/default/locale", "LANG=C.UTF-8\n");
     bench.text("etc/apt/apt.conf.d/01auto", "APT::NeverAutoRemove \"x\";\n");
     bench.text("etc/apt/sources.list", "deb https://deb.debian.org/debian bookworm main\n");
     bench.text("etc/cloud/cloud.cfg.d/90_dpkg.cfg", "datasource_list: [ NoCloud, MAAS, None ]\n");
@@ -243,6 +244,8 @@ const BAD: &[(&str, &str, Spoil)] = &[
     ("C033", "", |b| b.remove("/usr/lib/python3")),
     ("C034", "/var/lib/cloud/instance", |b| b.link("var/lib/cloud/instance", "instances/i-1")),
     ("C034", "/var/lib/cloud/seed", |b| b.file("var/lib/cloud/seed/nocloud/user-data", 10)),
+    ("C035", "/etc/default/locale", |b| b.text("etc/default/locale", "LANG=\n")),
+    ("C035", "/etc/default/locale", |b| b.remove("/etc/default/locale")),
     ("C040", "/curtin/curtin-hooks", |b| b.remove("/curtin/curtin-hooks")),
     ("C040", "/curtin/curtin-hooks", |b| b.script("curtin/curtin-hooks", "#!/bin/sh\n", 0o644)),
     ("C040", "/curtin/curtin-hooks", |b| b.script("curtin/curtin-hooks", "import os\n", 0o755)),
@@ -350,6 +353,21 @@ fn a_datasource_list_that_curtin_overrides_is_a_warning() {
     let verdict = check(&bench.artifact, &bench.expect);
     assert_eq!((verdict.errors(), verdict.warnings()), (0, 1));
     assert_eq!(verdict.breakages[0].id, "C032");
+}
+
+#[test]
+fn a_locale_may_be_set_in_three_places() {
+    let elsewhere: &[Spoil] = &[
+        |b| b.text("etc/locale.gen", "en_US.UTF-8 UTF-8\n"),
+        |b| b.text("etc/cloud/cloud.cfg", "locale: C.UTF-8\n"),
+        |b| b.text("usr/lib/os-release", "ID=ubuntu\nVERSION_ID=\"24.04\"\n"),
+    ];
+    for set in elsewhere {
+        let mut bench = good();
+        bench.remove("/etc/default/locale");
+        set(&mut bench);
+        assert!(bench.broken().iter().all(|(id, _)| *id != "C035"));
+    }
 }
 
 #[test]

@@ -85,6 +85,11 @@ const OWN: &[(&str, &str, &str)] = &[
         "ship an executable /curtin/curtin-hooks that names the installed kernel package",
     ),
     (
+        "Unable to locate package python3-curtin",
+        "the archive that the ephemeral system knows has no curtin: Debian's has none",
+        "name Ubuntu's with --curtin-source, suite jammy, component main; or a checkout of curtin with --curtin",
+    ),
+    (
         "the stand-in for curtin has no",
         "the hook uses a part of curtin that the stand-in does not have",
         "this says nothing about the image; the name is in the message",

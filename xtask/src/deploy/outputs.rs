@@ -93,7 +93,9 @@ fn html_page(report: &Report) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>deploy-test {word}</title>\
-         <style>{STYLE}</style></head><body>\n{}</body></html>\n",
+         <style>{STYLE}</style></head><body>\n<h2>{}</h2><p>sha256 <code>{}</code></p>\n{}</body></html>\n",
+        escaped(&report.artifact.to_string_lossy()),
+        escaped(&report.sha256),
         html_section(report)
     )
 }
@@ -221,6 +223,10 @@ mod tests {
         assert!(xml.contains("tests=\"3\" failures=\"2\" skipped=\"0\""), "{xml}");
         assert!(xml.contains("message=\"boot: a &lt; b\">do &quot;it&quot;"), "{xml}");
         let html = html_page(&bad);
+        // A page that lies alone must say what it is about.
+        assert!(
+            html.contains(&*bad.artifact.to_string_lossy()) && html.contains("<code>aa</code>")
+        );
         for text in [&xml, &html] {
             assert!(!text.contains('\x1b') && !text.contains("<b>\u{fffd}"), "{text}");
         }

@@ -74,6 +74,18 @@ pub struct Report {
 }
 
 impl Report {
+    /// Why the report proves nothing, if it does not: no record is made of it.
+    #[must_use]
+    pub fn no_proof(&self) -> Option<&'static str> {
+        if !self.passed {
+            Some("the test did not pass")
+        } else if self.not_run.is_some() {
+            Some("the system was not started, so nothing was seen of it")
+        } else {
+            None
+        }
+    }
+
     /// Sets [`Report::passed`]: deployed, booted, and every check holds.
     #[must_use]
     pub fn judged(mut self) -> Self {
@@ -184,8 +196,9 @@ mod tests {
 
     #[test]
     fn no_checks_is_no_pass() {
-        assert!(!report().judged().passed);
-        assert!(Report { checks: vec![outcome(true)], ..report() }.judged().passed);
+        assert!(report().judged().no_proof().unwrap().contains("did not pass"));
+        let good = Report { checks: vec![outcome(true)], ..report() }.judged();
+        assert!(good.passed && good.no_proof().is_none());
         let one_fails = vec![outcome(true), outcome(false)];
         assert!(!Report { checks: one_fails, ..report() }.judged().passed);
     }
@@ -195,6 +208,7 @@ mod tests {
         let windows = Report { not_run: Some("no Linux".into()), ..report() };
         let report = windows.clone().judged();
         assert!(report.passed && report.to_string().contains("not run   | no Linux"));
+        assert!(report.no_proof().unwrap().contains("not started"));
         let failure = Failure { stage: "write disk".into(), ..Failure::default() };
         assert!(!Report { failure: Some(failure), ..windows.clone() }.judged().passed);
         assert!(!Report { checks: vec![outcome(false)], ..windows }.judged().passed);

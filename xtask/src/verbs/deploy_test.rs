@@ -201,12 +201,19 @@ pub fn test(args: &Args, context: &Context) -> Result<Report> {
     if let Some(path) = &args.junit {
         write_atomic(path, outputs::junit(&report).as_bytes())?;
     }
-    if let Some(manifest) = proven.filter(|_| report.passed && report.not_run.is_none()) {
-        let path =
-            records::append(&context.repo.root.join("records"), &record(&manifest, &report))?;
-        eprintln!("recorded in {}", context.repo.show(&path));
+    if let Some(manifest) = proven {
+        eprintln!("{}", keep(&manifest, &report, context)?);
     }
     Ok(report)
+}
+
+/// Adds the line of proof, and says so or why not.
+fn keep(manifest: &Manifest, report: &Report, context: &Context) -> Result<String> {
+    if let Some(why) = report.no_proof() {
+        return Ok(format!("not recorded: {why}"));
+    }
+    let path = records::append(&context.repo.root.join("records"), &record(manifest, report))?;
+    Ok(format!("recorded in {}", context.repo.show(&path)))
 }
 
 /// The manifest that vouches for a file; proof needs to say what was proven.

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: what CI runs, and what to run before a commit.
 
+mod counts;
 mod steps;
 
 pub(crate) use self::steps::is_cargos_own;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use self::steps::{Counts, Program, Step};
+use self::counts::Counts;
+use self::steps::{Program, Step};
 use super::{Context, print, setup};
 use crate::arch::Arch;
 use crate::cmd::{Cmd, CmdError, Line, which};
@@ -204,7 +206,7 @@ impl Runner<'_> {
         let result = command.stream(|line: Line<'_>| {
             let text = String::from_utf8_lossy(line.bytes);
             counts.add_line(&text);
-            if verbose || !steps::is_noise(&text) {
+            if verbose || !counts::is_noise(&text) {
                 eprintln!("{}", text.trim_end());
             }
         });

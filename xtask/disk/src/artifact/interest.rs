@@ -27,6 +27,8 @@ const KEPT: &[(&str, u64)] = &[
     ("/home/*/.ssh/authorized_keys", SMALL),
     ("/etc/default/grub", SMALL),
     ("/etc/default/grub.d/*", SMALL),
+    ("/etc/default/locale", SMALL),
+    ("/etc/locale.gen", SMALL),
     ("/etc/kernel/cmdline", SMALL),
     ("/boot/grub/grub.cfg", LIST),
     ("/boot/grub2/grub.cfg", LIST),

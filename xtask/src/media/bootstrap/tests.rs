@@ -163,6 +163,13 @@ fn initramfs_settings_agree_with_the_build_script() {
     }
 }
 
+/// Without it cloud-config.service fails on every first start of the disk.
+#[test]
+fn the_base_disk_sets_a_locale() {
+    let customize = recipe().customize;
+    assert!(customize.contains("'LANG=C.UTF-8\\n' >\"$root/etc/default/locale\""));
+}
+
 #[test]
 fn sums_are_kept_for_disks_that_are_there() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,7 +1,6 @@
-//! The steps as data, and what is read from their output. Pure.
+//! The steps as data. Pure.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -49,6 +48,10 @@ const ACTIONLINT: Need = Need {
 const ZIZMOR: Need =
     Need { any: &["zizmor"], how: "`pipx install zizmor` or `cargo install --locked zizmor`" };
 
+/// <https://embarkstudios.github.io/cargo-deny/>, <https://github.com/crate-ci/typos>.
+const DENY: Need = Need { any: &["cargo-deny"], how: "`cargo install --locked cargo-deny`" };
+const TYPOS: Need = Need { any: &["typos"], how: "`cargo install --locked typos-cli`" };
+
 /// Debian's `wine64` keeps the loader outside of `PATH`.
 const WINE: Need = Need {
     any: &["wine", "wine64", "/usr/lib/wine/wine64"],
@@ -77,7 +80,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 34] = [
     "fmt",
     "clippy",
     "tests",
@@ -91,6 +94,7 @@ pub const NAMES: [&str; 29] = [
     "deploy",
     "deploy-all",
     "deploy-dd",
+    "deploy-foreign",
     "build-13",
     "deploy-13-all",
     "engine",
@@ -107,6 +111,10 @@ pub const NAMES: [&str; 29] = [
     "interrupted",
     "signing",
     "windows-setup",
+    "readme",
+    "msrv",
+    "deny",
+    "typos",
 ];
 
 /// Every step in order; the quick ones first, so that they fail first.
@@ -147,7 +155,7 @@ pub fn all(arch: Arch) -> Vec<Step> {
 /// What `--all` adds: hours under emulation. Deploy tests leave a record.
 #[must_use]
 pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
-    use Program::{Cargo, Script, Xtask};
+    use Program::{Cargo, Script, Tool, Xtask};
     let base = |release: u8| media.join(format!("debian-{release}-{arch}.qcow2")).into_os_string();
     // Every machine there is: 16 of six minutes each in emulation.
     let deploy = |name, release: u8, after| {
@@ -168,6 +176,13 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
     vec![
         deploy("deploy-all", 12, &["build"]),
         ignored("deploy-dd", "xtask", "deploy_dd", 60, vec![("XTASK_TEST_BASE", base(12))]),
+        ignored(
+            "deploy-foreign",
+            "xtask",
+            "foreign_disks",
+            30,
+            vec![("XTASK_TEST_BASE", base(12))],
+        ),
         Step { vm: true, ..step("build-13", Xtask, &["build", &target, "--force"], 60) },
         deploy("deploy-13-all", 13, &["build-13"]),
         ignored("engine", "xtask", "engine", 120, vec![("XTASK_TEST_BASE", base(12))]),
@@ -197,6 +212,10 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
             needs: Some(WINE),
             ..ignored("windows-setup", "xtask", "windows_setup", 10, vec![])
         },
+        Step { vm: true, ..step("readme", Script, &["ci/readme"], 90) },
+        step("msrv", Script, &["ci/msrv"], 15),
+        Step { needs: Some(DENY), ..step("deny", Tool, &["cargo-deny", "check"], 5) },
+        Step { needs: Some(TYPOS), ..step("typos", Tool, &["typos"], 5) },
     ]
 }
 
@@ -249,72 +268,6 @@ pub fn is_cargos_own(name: &str) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Lines of `cargo test` that nobody needs to see go by.
-#[must_use]
-pub fn is_noise(line: &str) -> bool {
-    let line = line.trim_end();
-    let passed =
-        line.starts_with("test ") && (line.ends_with("... ok") || line.ends_with("... ignored"));
-    let header =
-        line.starts_with("running ") && (line.ends_with(" tests") || line.ends_with(" test"));
-    line.is_empty() || passed || header
-}
-
-/// Tests that ran.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Passed.
-    pub passed: u64,
-    /// Failed.
-    pub failed: u64,
-    /// Ignored by cargo, steps left out, tests without what they need.
-    pub skipped: u64,
-    /// Tests that said `skipped: …`; cargo counts them as passed.
-    pub told: u64,
-    /// There was a result of `cargo test`.
-    pub results: bool,
-}
-
-impl Counts {
-    /// Adds what a line of `cargo test` says, if it is a result:
-    /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`; or a
-    /// test's own word that it could not run.
-    pub fn add_line(&mut self, line: &str) {
-        self.told += u64::from(line.starts_with("skipped: "));
-        let Some(result) = line.trim().strip_prefix("test result: ") else { return };
-        let number = |word: &str| -> u64 {
-            let part = result.split([';', '.']).find(|part| part.trim().ends_with(word));
-            let digits = part.and_then(|part| part.split_whitespace().next());
-            digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
-        };
-        self.passed += number(" passed");
-        self.failed += number(" failed");
-        self.skipped += number(" ignored");
-        self.results = true;
-    }
-
-    /// The same without the tests that only said why they could not run. They
-    /// say so on another pipe than cargo: at the end, not line by line.
-    #[must_use]
-    pub fn settled(mut self) -> Self {
-        let told = std::mem::take(&mut self.told);
-        self.skipped += told;
-        self.passed = self.passed.saturating_sub(told);
-        self
-    }
-}
-
-impl fmt::Display for Counts {
-    /// The closing line that CI systems read.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
-        if self.skipped > 0 {
-            write!(f, ", {} skipped", self.skipped)?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,32 +283,6 @@ mod tests {
         }
     }
 
-    /// Own run of `cargo test` with cargo 1.95.
-    const OUTPUT: &str = "\nrunning 2 tests\ntest a::b ... ok\ntest a::c ... ignored\n\ntest result: \
-        ok. 1 passed; 0 failed; 1 ignored; 0 measured; 83 filtered out; finished in 0.11s\n\
-        test result: FAILED. 7 passed; 4 failed; 0 ignored; 0 measured; 83 filtered out; \
-        finished in 0.35s\n";
-
-    #[test]
-    fn results_add_up_and_noise_is_dropped() {
-        let mut counts = Counts::default();
-        OUTPUT.lines().for_each(|line| counts.add_line(line));
-        assert_eq!(counts.to_string(), "8 passed, 4 failed, 1 skipped");
-        let shown = OUTPUT.lines().filter(|line| !is_noise(line)).count();
-        assert_eq!(shown, 2);
-        assert!(!is_noise("test a::d ... FAILED"));
-    }
-
-    #[test]
-    fn a_test_that_could_not_run_is_skipped_and_shown() {
-        let line = "skipped: ntfs-3g is not installed (apt install ntfs-3g)\n";
-        assert!(!is_noise(line));
-        let mut counts = Counts::default();
-        counts.add_line(line);
-        OUTPUT.lines().for_each(|line| counts.add_line(line));
-        assert_eq!(counts.settled().to_string(), "7 passed, 4 failed, 2 skipped");
-    }
-
     #[test]
     fn what_is_missing_is_told_with_a_way_to_get_it() {
         let needs: Vec<Need> = all(Arch::Amd64)
@@ -363,7 +290,7 @@ mod tests {
             .chain(more(Arch::Amd64, Path::new("/media")))
             .filter_map(|step| step.needs)
             .collect();
-        assert_eq!(needs.len(), 3);
+        assert_eq!(needs.len(), 5);
         assert!(needs.iter().all(|need| need.how.contains(" install ")), "{needs:?}");
         let gone = Need { any: &["/nowhere/x", "/nowhere/y"], how: "`apt install x`" };
         let said = "`/nowhere/x` is not installed; `apt install x`";
