@@ -223,6 +223,7 @@ fn installed_windows(dir: &Path) -> Vec<u8> {
 #[test]
 #[ignore = "runs two VMs and needs root"]
 fn windows_and_esxi_deploy_up_to_their_first_start() {
+    type Maker<'a> = &'a dyn Fn(&Path) -> PathBuf;
     let base = std::env::var_os("XTASK_TEST_BASE").expect("XTASK_TEST_BASE names a base disk");
     let new_windows = |dir: &Path| {
         let path = dir.join("windows.raw");
@@ -231,7 +232,7 @@ fn windows_and_esxi_deploy_up_to_their_first_start() {
         disk(&path, &[(1, ESP, fat(dir)), (2, MSR, msr), (3, WINRE, winre), (4, BASIC, ntfs)]);
         path
     };
-    let makers: [(&str, &str, &dyn Fn(&Path) -> PathBuf); 2] = [
+    let makers: [(&str, &str, Maker<'_>); 2] = [
         ("windows-2022-iso-amd64", "/dev/vdb4", &new_windows),
         ("vmware-esxi-8-amd64", "/dev/vdb1", &|dir| esxi(dir, true)),
     ];
