@@ -138,7 +138,7 @@ fn phases(manifest: &Manifest) -> String {
     let total: f64 = manifest.phases.iter().map(|(_, seconds)| seconds).sum();
     let mut bar = String::from("<div class=\"phases\">");
     let mut key = String::from("<ol class=\"key\">");
-    for (name, seconds) in &manifest.phases {
+    for (name, seconds) in manifest.phases.iter().filter(|(_, seconds)| *seconds >= 1.0) {
         let time = std::time::Duration::try_from_secs_f64(*seconds).unwrap_or_default();
         let name = escaped(name);
         let time = table::minutes(time);

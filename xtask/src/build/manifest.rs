@@ -85,6 +85,21 @@ impl Manifest {
     }
 }
 
+/// The phase in which a build waits for room on the host.
+const WAIT: &str = "wait";
+
+impl Manifest {
+    /// How long the build takes by itself: without waiting for others.
+    #[must_use]
+    pub fn work_seconds(&self) -> f64 {
+        work_seconds(&self.phases)
+    }
+}
+
+fn work_seconds(phases: &[(String, f64)]) -> f64 {
+    phases.iter().filter(|(name, _)| name != WAIT).map(|(_, seconds)| seconds).sum()
+}
+
 /// Measures phases one after the other.
 #[derive(Debug)]
 pub struct Phases {
@@ -106,6 +121,17 @@ impl Phases {
         self.started = now;
     }
 
+    /// Measures how long a build waits for others; less than a second is nothing.
+    pub fn waiting<T>(&mut self, wait: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = wait();
+        let time = start.elapsed();
+        if time >= Duration::from_secs(1) {
+            self.done.push((WAIT.to_owned(), time));
+        }
+        result
+    }
+
     /// Adds phases measured elsewhere and starts the clock anew.
     pub fn extend(&mut self, phases: impl IntoIterator<Item = (String, Duration)>) {
         self.done.extend(phases);
@@ -121,12 +147,31 @@ impl Phases {
             .collect()
     }
 
-    /// `4:21 (media 0:48, boot 0:33)`.
+    /// `4:21 (media 0:48, boot 3:33)`: what took no time to speak of is not listed.
     #[must_use]
     pub fn summary(&self) -> String {
         let total: Duration = self.done.iter().map(|(_, d)| *d).sum();
+        let long = self.done.iter().filter(|(_, d)| d.as_secs() > 0);
         let each: Vec<String> =
-            self.done.iter().map(|(n, d)| format!("{n} {}", crate::table::minutes(*d))).collect();
-        format!("{} ({})", crate::table::minutes(total), each.join(", "))
+            long.map(|(n, d)| format!("{n} {}", crate::table::minutes(*d))).collect();
+        let each = if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) };
+        crate::table::minutes(total) + &each
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_for_others_is_told_but_no_work() {
+        let mut phases = Phases::default();
+        phases.waiting(|| ());
+        assert_eq!(phases.summary(), "0:00");
+        phases.waiting(|| std::thread::sleep(Duration::from_millis(1001)));
+        let of = |name: &str, millis| (name.to_owned(), Duration::from_millis(millis));
+        phases.extend([of("prepare", 200), of("boot", 61_000)]);
+        assert_eq!(phases.summary(), "1:02 (wait 0:01, boot 1:01)");
+        assert!((work_seconds(&phases.seconds()) - 61.2).abs() < 0.001);
     }
 }

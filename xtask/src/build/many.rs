@@ -59,8 +59,7 @@ pub fn load(
     let size = preparation.lock().ok().and_then(|mut preparation| {
         preparation.canonical(target, &settings.options).ok().map(|r| r.plan.machine)
     });
-    let seconds = manifest::read(&repo.out_dir(&target.id))
-        .map(|m| m.phases.iter().map(|(_, seconds)| seconds).sum::<f64>());
+    let seconds = manifest::read(&repo.out_dir(&target.id)).map(|m| m.work_seconds());
     let expected = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
     let unknown = Load { memory_mib: 0, cpus: 1, disk: 0, expected };
     size.map_or(unknown, |size| Load::of(&size, expected))

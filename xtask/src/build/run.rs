@@ -115,7 +115,9 @@ pub fn build(
     let size = canonical.plan.machine;
     let load = Load::of(&size, None);
     let _seat = match &settings.gate {
-        Some(gate) => gate.wait(&target.id, &load, &settings.cancel, &reporter)?,
+        Some(gate) => {
+            phases.waiting(|| gate.wait(&target.id, &load, &settings.cancel, &reporter))?
+        }
         None => None,
     };
     let job = Job { repo, target, settings, reporter: &reporter, output: &output, ready: &ready };

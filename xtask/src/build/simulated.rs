@@ -3,109 +3,21 @@
 //! seeded die says, and it also says which fail, whose VM or whole process is
 //! killed, and how much the host carries.
 
+mod best;
+mod cases;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use super::ledger::{Ledger, STAGGER, Seat, Who};
 use super::lock::Lock;
-use super::queue::{AfterFailure, Policy, Queue};
+use super::queue::Queue;
 use super::schedule::{self, Budget, Load};
 use super::summary::LastRun;
+use cases::{Case, Dice, Fate, case};
 
 const TARGETS: usize = 12;
-
-/// `SplitMix64`: seeds give the same case on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn percent(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
-    }
-
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[usize::try_from(self.next() % choices.len() as u64).unwrap()]
-    }
-
-    /// From 0 to 1.
-    fn share(&mut self) -> f64 {
-        f64::from(u32::try_from(self.next() >> 32).unwrap()) / f64::from(u32::MAX)
-    }
-}
-
-/// How one attempt of the simulated engine goes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fate {
-    Good,
-    /// A failure that may pass by itself: `--retries` tries again.
-    Transient,
-    /// A script fails, or somebody kills QEMU: no retry, but the next run builds it.
-    Once,
-    /// Fails in every run.
-    Always,
-}
-
-struct Case {
-    loads: Vec<Load>,
-    times: Vec<Duration>,
-    fates: Vec<Fate>,
-    policy: Policy,
-    processes: usize,
-    /// When the first process is killed (true: -9, false: Ctrl-C).
-    end: Option<(Duration, bool)>,
-}
-
-fn case(dice: &mut Dice) -> Case {
-    let cpus = dice.of(&[4, 8, 12, 16]);
-    let memory_mib = cpus * dice.of(&[2048, 3072, 4096]);
-    let budget = Budget {
-        memory_mib,
-        cpus,
-        disk: dice.of(&[100 << 30, 200 << 30, 400 << 30]),
-        jobs: dice.of(&[2, 3, 4, usize::MAX, usize::MAX]),
-    };
-    let after_failure = AfterFailure::KeepGoing;
-    let mut all = Case {
-        loads: vec![],
-        times: vec![],
-        fates: vec![],
-        policy: Policy { budget, after_failure, retries: 2 },
-        processes: if dice.percent(25) { 2 } else { 1 },
-        end: None,
-    };
-    for _ in 0..TARGETS {
-        // 3 to 45 minutes, as many short as long ones.
-        let time = Duration::from_secs_f64(180.0 * 15_f64.powf(dice.share()));
-        let known = dice.percent(80);
-        let off = 0.8 + 0.45 * dice.share();
-        all.loads.push(Load {
-            memory_mib: dice.of(&[2048, 2048, 4096]),
-            cpus: dice.of(&[2, 2, 2, 4]),
-            disk: dice.of(&[4 << 30, 6 << 30, 10 << 30, 16 << 30]),
-            expected: known.then(|| time.mul_f64(off)),
-        });
-        all.times.push(time);
-        all.fates.push(match dice.next() % 10 {
-            0 => Fate::Transient,
-            1 => Fate::Once,
-            2 => Fate::Always,
-            _ => Fate::Good,
-        });
-    }
-    if dice.percent(50) {
-        let total: Duration = all.times.iter().sum();
-        all.end = Some((total.mul_f64(0.3 * dice.share()), dice.percent(50)));
-    }
-    all
-}
 
 fn id(index: usize) -> String {
     format!("simulated-{index}-amd64")
@@ -285,6 +197,15 @@ impl World<'_> {
         }
     }
 
+    fn told(&self, wall: Duration, bound: Duration) -> Run {
+        let over = |least: Duration| wall.as_secs_f64() / least.as_secs_f64().max(1.0);
+        let builds: Vec<(Duration, Load)> =
+            self.used.iter().map(|(t, time)| (*time, self.case.loads[*t])).collect();
+        let best = best::shortest(&builds, &self.case.policy.budget);
+        let over_best = best.map(|best| over(best.max(bound)));
+        Run { targets: builds.len(), ratio: over(bound), over_best }
+    }
+
     /// The longest of: one build; all work over what the host carries.
     fn bound(&self) -> Duration {
         let Budget { memory_mib, cpus, disk, jobs } = self.case.policy.budget;
@@ -321,9 +242,17 @@ fn share(part: u64, all: u64, parts: u64) -> f64 {
     (scaled / u128::from(all)) as f64 / parts as f64
 }
 
-/// Runs one case to its end; the ratio of wall time to its bound for each run.
-/// `wild`: with a second process and kills of processes.
-fn play(seed: u64, wild: bool) -> Vec<f64> {
+/// How one run went: the targets in it, its wall time over its bound.
+struct Run {
+    targets: usize,
+    ratio: f64,
+    /// Over the shortest plan there is, where that can be had.
+    over_best: Option<f64>,
+}
+
+/// Runs one case to its end. `wild`: with a second process and kills of
+/// processes.
+fn play(seed: u64, wild: bool) -> Vec<Run> {
     let mut dice = Dice(seed);
     let mut case = case(&mut dice);
     if !wild {
@@ -346,11 +275,11 @@ fn play(seed: u64, wild: bool) -> Vec<f64> {
     for p in 0..case.processes {
         world.start_process((0..TARGETS).filter(|t| t % case.processes == p).collect());
     }
-    let mut ratios = vec![];
+    let mut runs = vec![];
     let mut end = case.end;
     for _ in 0..3 {
         let (wall, bound) = world.run(end.take());
-        ratios.push(wall.as_secs_f64() / bound.as_secs_f64().max(1.0));
+        runs.push(world.told(wall, bound));
         let left = LastRun::read(dir.path()).unfinished();
         let left: Vec<usize> = (0..TARGETS).filter(|t| left.contains(&id(*t))).collect();
         if left.is_empty() {
@@ -362,28 +291,49 @@ fn play(seed: u64, wild: bool) -> Vec<f64> {
         let once = usize::from(*fate != Fate::Always);
         assert_eq!(world.built[target], once, "seed {seed}: target {target}, {fate:?}");
     }
-    ratios
+    runs
 }
 
 /// One xtask; builds fail, their VMs are killed, the host has limits. The bound
-/// is for the 12 targets: two builds that are left over for a second run cannot
-/// fill a host.
+/// is for the 12 targets: three builds that are left over for a second run, of
+/// which two fit, take two turns whoever plans them. So those are compared with
+/// the shortest plan there is. That plan knows beforehand which build fails
+/// early and how long one takes that was never timed; a schedule does not, and
+/// where only few are left nothing makes up for it (seed 10: expected 45
+/// minutes, failed after 5). List scheduling never takes twice the best.
 #[test]
 fn of_200_simulated_matrices_each_takes_at_most_4_thirds_of_the_bound() {
-    let mut worst = 0.0_f64;
+    let (mut worst, mut again) = (0.0_f64, vec![]);
     for seed in 0..200 {
-        let ratio = play(seed, false).first().copied().unwrap();
-        assert!(ratio <= 4.0 / 3.0, "seed {seed}: {ratio:.3} times the bound");
-        worst = worst.max(ratio);
+        for Run { targets, ratio, over_best } in play(seed, false) {
+            if targets == TARGETS {
+                assert!(ratio <= 4.0 / 3.0, "seed {seed}: {ratio:.3} times the bound");
+                worst = worst.max(ratio);
+            } else if let Some(over) = over_best {
+                assert!(over <= 1.5, "seed {seed}: {targets} again, {over:.3} times the best");
+                again.push(over);
+            }
+        }
     }
+    let (runs, worst_again) = (again.len(), again.iter().copied().fold(0.0, f64::max));
+    let good = again.iter().filter(|over| **over <= 4.0 / 3.0).count();
     println!("200 matrices: wall time at most {worst:.3} times the bound");
+    println!(
+        "{runs} runs of what was left over: {good} at most 4/3 of the best plan, all {worst_again:.3}"
+    );
+    assert!(runs > 200, "failures leave something for more runs: {runs}");
+    assert!(good * 100 >= runs * 99, "{good} of {runs}");
 }
 
 /// Two xtasks share the host, one is killed or interrupted; what is left is
 /// built by `--rerun-failed`. [`play`] and [`World`] check the rest.
 #[test]
 fn of_200_simulated_matrices_none_is_over_budget_lost_or_built_twice() {
-    let runs: usize = (0..200).map(|seed| play(seed, true).len()).sum();
-    println!("200 matrices, {runs} runs");
-    assert!(runs > 400, "kills and failures leave something for more runs: {runs}");
+    let runs: Vec<Run> = (0..200).flat_map(|seed| play(seed, true)).collect();
+    let worst = runs.iter().map(|run| run.ratio).fold(0.0, f64::max);
+    println!("200 matrices, {} runs, wall time at most {worst:.3} times the bound", runs.len());
+    assert!(runs.len() > 400, "kills and failures leave something for more runs");
+    // A process that is killed leaves its half of the host empty: its targets
+    // wait for the next run.
+    assert!(worst <= 2.0, "{worst:.3} times the bound");
 }

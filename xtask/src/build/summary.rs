@@ -44,6 +44,24 @@ pub fn line(repo: &Repo, target: &Target, ended: &Ended) -> String {
     }
 }
 
+/// What is left to do after a run of many: lines that tell about the failures
+/// are far above by then.
+#[must_use]
+pub fn left(ids: &[&str], ended: &[Ended]) -> String {
+    let mut text = String::new();
+    for wanted in ["failed", SKIPPED] {
+        let these = ended.iter().filter(|e| word(e) == wanted);
+        let these: Vec<&str> = these.filter_map(|e| ids.get(e.index)).copied().collect();
+        if !these.is_empty() {
+            let _ = writeln!(text, "  {wanted}: {}", these.join(" "));
+        }
+    }
+    if !text.is_empty() {
+        text.push_str("  hint: `cargo xtask build --rerun-failed` builds these\n");
+    }
+    text
+}
+
 /// The same for programs.
 #[must_use]
 pub fn event(ended: &Ended) -> Value {
@@ -241,6 +259,15 @@ mod tests {
         let last = LastRun { results: results.map(|(id, r)| (id.to_owned(), r.to_owned())).into() };
         assert_eq!(last.unfinished(), ["b", "c"]);
         assert!(LastRun::read(Path::new("/nonexistent")).unfinished().is_empty());
+    }
+
+    #[test]
+    fn the_end_names_what_is_left() {
+        let error = || Some(Err(anyhow::anyhow!("no")));
+        let all = [ended(0, error()), ended(1, None), ended(2, error())];
+        let text = left(&["a", "b", "c"], &all);
+        assert!(text.starts_with("  failed: a c\n  skipped: b\n  hint: "), "{text}");
+        assert_eq!(left(&[], &[]), "");
     }
 
     #[test]

@@ -314,6 +314,8 @@ fn conclude(args: &Args, context: &Context, targets: &[&Target], ended: &[Ended]
     if ended.len() > 1 {
         let good = ended.iter().filter(|e| matches!(e.result, Some(Ok(_)))).count();
         eprintln!("{good} of {} built", ended.len());
+        let ids: Vec<&str> = targets.iter().map(|target| target.id.as_str()).collect();
+        eprint!("{}", summary::left(&ids, ended));
     }
     Ok(match failed.as_slice() {
         [] => Exit::Ok,
