@@ -12,6 +12,7 @@
 #            answer     the answer file
 #            keys       from the boot menu to the editor's first line
 #            arguments  of the installer's kernel; ANSWER stands for the URL
+#          and local.refusal: why nothing can come of these variables, or ""
 
 packer {
   required_version = ">= 1.11.0"
@@ -93,6 +94,7 @@ locals {
     registration_code = var.registration_code
     registration_url  = var.registration_url
     registered        = local.suse_registered
+    refusal           = local.refusal
     script = join("\n", concat(
       ["#!/bin/bash"],
       [for name, value in local.suse_environment : "export ${name}='${replace(value, "'", "'\\''")}'"],

@@ -1,5 +1,5 @@
-//! Runs the unit tests of the deploy hooks: `python3 -m unittest` in the `tests`
-//! directory of each image and each part of `common/` that has one.
+//! Runs the unit tests of the deploy hooks and of the preseed: `python3 -m unittest`
+//! in the `tests` directory of each image and each part of `common/` that has one.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
@@ -12,6 +12,7 @@ fn test_directories() -> Vec<PathBuf> {
     let images = inside(&tree).filter(|dir| dir.join("image.toml").exists());
     images
         .chain(inside(&tree.join("common")))
+        .chain([tree.join("preseeds")])
         .map(|dir| dir.join("tests"))
         .filter(|dir| dir.is_dir() && has_test(dir))
         .collect()
@@ -40,4 +41,17 @@ fn hooks_pass_their_unit_tests() {
         assert!(out.status.success(), "{}:\n{said}", dir.display());
         assert!(!said.contains("Ran 0 tests"), "{} has no test", dir.display());
     }
+}
+
+/// Needs `XTASK_TEST_CURTIN`, a clone of curtin with its tags, and fails without it.
+#[test]
+#[ignore = "needs a clone of curtin: XTASK_TEST_CURTIN"]
+#[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
+fn hooks_deploy_with_four_real_curtins() {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let script = tree.join("common/curtin/tests/real_curtin.py");
+    let out = Command::new("python3").arg("-B").arg(script).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{said}");
+    assert_eq!(said.matches("Ran 4 tests").count(), 4, "{said}");
 }
