@@ -12,7 +12,7 @@ locals {
   # that xtask starts no machine, and under Packer the installer stops at once.
   cloud_init_source = local.suse_registered || length(var.repositories) > 0 || var.mirror != null
   can_install       = local.cloud_init_source || var.package_directory != null || var.answer_file != null
-  refusal           = local.can_install ? "" : "the SLES 16 medium has no cloud-init: set registration_code, registration_url, repositories, mirror or package_directory"
+  medium_refusal    = local.can_install ? "" : "the SLES 16 medium has no cloud-init: set registration_code, registration_url, repositories, mirror or package_directory"
   os = {
     image     = "sles16"
     disk_size = "20G"

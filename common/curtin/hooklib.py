@@ -203,8 +203,8 @@ def chroot_runner(target):
 def set_kernel_parameters(target):
     with open("/proc/cmdline", encoding="utf-8") as stream:
         parameters = kernel_parameters(stream.read().strip())
-    path = os.path.join(target, "etc/default/grub")
-    with open(path, encoding="utf-8") as stream:
+    text = ""
+    with contextlib.suppress(FileNotFoundError), open(os.path.join(target, "etc/default/grub"), encoding="utf-8") as stream:
         text = stream.read()
     write_file(target, "etc/default/grub", with_parameters(text, parameters))
 

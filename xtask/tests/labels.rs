@@ -91,7 +91,11 @@ fn the_wrong_medium_is_refused_before_qemu_starts() {
             .args(["-v", "build", target, "--engine", "builtin", "--offline", "--iso"])
             .args([iso.as_os_str(), "--out".as_ref(), out.as_os_str()])
             // SLES 16 has to know where cloud-init comes from, before its medium is looked at.
-            .args(if target.starts_with("sles16") { &["--var", "mirror=https://m.example"][..] } else { &[] })
+            .args(if target.starts_with("sles16") {
+                &["--var", "mirror=https://m.example"][..]
+            } else {
+                &[]
+            })
             .current_dir(root())
             .output()
             .unwrap();
@@ -124,7 +128,13 @@ fn sles_16_without_a_source_of_cloud_init_is_refused() {
     };
     let (code, refusal) = build(&[]);
     assert_eq!(code, Some(3), "{refusal}");
-    assert!(refusal.contains("sles16-amd64 cannot be built like this: the SLES 16 medium"), "{refusal}");
+    assert!(
+        refusal.contains("sles16-amd64 cannot be built like this: the SLES 16 medium"),
+        "{refusal}"
+    );
+    let (code, said) =
+        build(&["--var", "mirror=https://m.example", "--var", "kernel=kernel-default=6.12"]);
+    assert!(code == Some(3) && said.contains("take a kernel by its name"), "{said}");
     for knob in [
         "registration_code=1",
         "registration_url=https://rmt.example",

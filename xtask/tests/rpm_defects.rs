@@ -320,11 +320,10 @@ fn media_and_packages_come_from_a_copy_of_the_vendors_tree() {
     let mut seen = 0;
     for image in catalog.images.iter().filter(el) {
         for target in &image.targets {
-            let mut options = Options::default();
-            options.vars = vec![("media_base".into(), "https://copy.example/t".into())];
-            if target.facts.media.env.is_some() {
-                options.vars = vec![("mirror".into(), "https://copy.example/t".into())];
-            }
+            // A medium that only the user has is in no copy.
+            let own = target.facts.media.env.is_some();
+            let knob = if own { "mirror" } else { "media_base" };
+            let options = with(knob, "https://copy.example/t");
             let mut resolver = Resolver::new(&root, &root.join("out"));
             resolver.load(target).unwrap();
             let resolved = resolver.resolve(target, &options, None).unwrap();
@@ -343,6 +342,22 @@ fn media_and_packages_come_from_a_copy_of_the_vendors_tree() {
         }
     }
     assert!(seen > 100, "{seen}");
+}
+
+#[test]
+fn a_pinned_kernel_is_a_package_that_dnf_knows() {
+    let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let catalog = Catalog::load(&root).unwrap();
+    let target = catalog.targets().find(|t| t.id == "rocky9-amd64").unwrap();
+    let options = with("kernel", "kernel=5.14.0-427.13.1.el9_4");
+    let mut resolver = Resolver::new(&root, &root.join("out"));
+    resolver.load(target).unwrap();
+    let text = answer_text(&resolver.resolve(target, &options, None).unwrap());
+    assert!(text.lines().any(|l| l == "kernel-5.14.0-427.13.1.el9_4"), "{text}");
+}
+
+fn with(name: &str, value: &str) -> Options {
+    Options { vars: vec![(name.into(), value.into())], ..Options::default() }
 }
 
 fn answer_text(resolved: &xtask::plan::Resolved) -> String {

@@ -130,6 +130,17 @@ class Target(unittest.TestCase):
         with open(outside, encoding="utf-8") as stream:
             self.assertEqual(stream.read(), "kept")
 
+    def test_kernel_parameters_with_and_without_settings_of_the_image(self):
+        for before, lines in [(None, 1), ("GRUB_TIMEOUT=1\n", 2)]:
+            if before:
+                self.put("etc/default/grub", before)
+            hooklib.set_kernel_parameters(self.target)
+            with open(os.path.join(self.target, "etc/default/grub"), encoding="utf-8") as stream:
+                text = stream.read()
+            self.assertEqual(len(text.splitlines()), lines)
+            self.assertIn("rd.auto=1", text)
+            os.unlink(os.path.join(self.target, "etc/default/grub"))
+
     def test_network_without_configuration(self):
         hooklib.write_network(self.target, {"network_config": None})
         hooklib.write_network(self.target, {"network_config": "/nowhere"})
