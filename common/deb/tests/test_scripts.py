@@ -13,9 +13,9 @@ from tree import Tree  # noqa: E402
 
 DEBIAN = {
     "RELEASE": "12", "CODENAME": "bookworm", "ARCHITECTURE": "amd64", "NONFREE": "non-free-firmware", "APT_KEEP_MIRROR": "false",
-    "FIRMWARE_PACKAGES": "", "EXTRA_PACKAGES": "", "KERNEL": "", "UPGRADE": "false", "LOCALE": "C.UTF-8", "TIMEZONE": "Etc/UTC",
+    "FIRMWARE_PACKAGES": "", "EXTRA_PACKAGES": "", "KERNEL": "", "KERNEL_POLICY": "image", "UPGRADE": "false", "LOCALE": "C.UTF-8", "TIMEZONE": "Etc/UTC",
 }
-UBUNTU = dict(DEBIAN, RELEASE="noble", FLAVOR="cloudimg", ARTIFACT="tgz", KERNEL_POLICY="image")
+UBUNTU = dict(DEBIAN, RELEASE="noble", FLAVOR="cloudimg", ARTIFACT="tgz")
 SYSTEMS = {"debian": DEBIAN, "ubuntu": UBUNTU}
 SOURCES = "deb http://deb.example/os stable main\n"
 PROXY = "etc/apt/apt.conf.d/99image-build-proxy"
@@ -116,12 +116,27 @@ class Packages(ScriptCase):
                     self.assertEqual(default in words, not kernel)
                     self.assertEqual(tree.read("var/lib/image-build/kernel-package"), (kernel.split("=")[0] or default) + "\n")
 
-    def test_the_three_kernel_policies(self):
+    def test_a_kernel_of_ones_own_comes_from_the_local_packages(self):
+        """So they are installed first: no repository has it."""
+        deb = "var/lib/image-build/packages/linux-image-own_1.2_amd64.deb"
+        for image, environment in SYSTEMS.items():
+            with self.subTest(image=image):
+                tree = self.tree(image, {deb: ""})
+                calls = self.installs(self.passes(tree, "packages.sh", environment, KERNEL="linux-image-own=1.2"))
+                local = [at for at, call in enumerate(calls) if call.endswith(os.path.join(tree.root, deb))]
+                named = [at for at, call in enumerate(calls) if call.endswith(" linux-image-own=1.2")]
+                self.assertEqual((len(local), len(named)), (1, 1))
+                self.assertLess(local[0], named[0])
+
+    def test_the_kernel_policies(self):
         kernel = "linux-image-own=1.2"
-        for policy, named, held in (("image", "linux-image-own\n", False), ("pinned", kernel + "\n", True), ("maas", None, False)):
-            with self.subTest(policy=policy):
-                tree = self.tree("ubuntu")
-                environment = dict(UBUNTU, KERNEL_POLICY=policy, KERNEL=kernel)
+        rows = [(image, policy, named, held) for image in SYSTEMS
+                for policy, named, held in (("image", "linux-image-own\n", False), ("pinned", kernel + "\n", True))]
+        # Only Ubuntu has a kernel that MAAS can choose.
+        for image, policy, named, held in rows + [("ubuntu", "maas", None, False)]:
+            with self.subTest(image=image, policy=policy):
+                tree = self.tree(image)
+                environment = dict(SYSTEMS[image], KERNEL_POLICY=policy, KERNEL=kernel)
                 calls = self.passes(tree, "packages.sh", environment)
                 self.assertEqual("apt-mark hold linux-image-own" in calls, held)
                 self.passes(tree, "curtin.sh", environment)
@@ -129,9 +144,11 @@ class Packages(ScriptCase):
                 self.assertTrue(os.access(os.path.join(tree.root, "curtin/curtin-hooks"), os.X_OK))
 
     def test_a_pinned_kernel_without_a_version_is_refused_at_once(self):
-        status, said, calls = self.tree("ubuntu").run("prepare.sh", **dict(UBUNTU, KERNEL_POLICY="pinned", KERNEL="linux-generic"))
-        self.assertEqual((status, calls), (1, []))
-        self.assertIn("kernel=NAME=VERSION", said)
+        for image, environment in SYSTEMS.items():
+            with self.subTest(image=image):
+                status, said, calls = self.tree(image).run("prepare.sh", **dict(environment, KERNEL_POLICY="pinned", KERNEL="linux-own"))
+                self.assertEqual((status, calls), (1, []))
+                self.assertIn("kernel=NAME=VERSION", said)
 
     def test_what_stood_in_for_update_initramfs_does_not_ship(self):
         tree = self.tree("debian", {"usr/sbin/update-initramfs": "the real one\n"})
