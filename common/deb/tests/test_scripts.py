@@ -160,6 +160,68 @@ class Packages(ScriptCase):
         self.assertEqual(len([call for call in calls if call.startswith("dpkg-divert") and "--remove" in call]), 1)
 
 
+class Boot(ScriptCase):
+    """boot.sh: of two kernels the one that was asked for stays, and the hook names it."""
+
+    WANTED, META = "linux-image-6.1.0-9-own", "linux-image-own"
+
+    def booted(self, image, **more):
+        files = {"boot/%s-6.1.0-%s" % (name, version): "x" for name in ("vmlinuz", "initrd.img") for version in ("8-old", "9-own")}
+        files.update({"usr/share/zoneinfo/Etc/UTC": "x", "etc/os-release": "NAME=x\nID=%s\n" % image, "etc/ssh/sshd_config": "",
+                      "etc/initramfs-tools/conf.d/image.conf": "", "var/lib/image-build/kernel-package": more.pop("package") + "\n",
+                      "var/lib/image-build/grow-root": "#!/bin/bash\n", "etc/ssh/sshd_config.d/00-image-build.conf": "",
+                      "etc/systemd/system/x": "", "usr/local/sbin/x": "", "etc/default/grub.d/40-force-partuuid.cfg": "x"})
+        tree = self.tree(image, files)
+        environment = dict(SYSTEMS[image], INSTALLED=self.WANTED, META=self.META, DEPENDS=self.WANTED + " (= 6.1)",
+                           LOADER="--force-extra-removable")
+        return tree, tree.run("boot.sh", **dict(environment, **more))
+
+    def test_the_hook_names_the_kernel_itself(self):
+        """curtin up to 24.0 would install a newer one for a metapackage."""
+        for image, policy, named in (("debian", "image", self.WANTED), ("ubuntu", "image", self.WANTED), ("ubuntu", "maas", self.META)):
+            with self.subTest(image=image, policy=policy):
+                tree, (status, said, calls) = self.booted(image, package=self.META, KERNEL_POLICY=policy)
+                self.assertEqual(status, 0, said)
+                self.assertEqual(tree.read("var/lib/image-build/kernel-package"), named + "\n")
+
+    def test_a_pinned_kernel_keeps_its_version(self):
+        for image in SYSTEMS:
+            with self.subTest(image=image):
+                tree, (status, said, calls) = self.booted(image, package=self.WANTED + "=6.1.9-1", KERNEL_POLICY="pinned")
+                self.assertEqual(status, 0, said)
+                self.assertEqual(tree.read("var/lib/image-build/kernel-package"), self.WANTED + "=6.1.9-1\n")
+
+    def test_other_kernels_go(self):
+        for image in SYSTEMS:
+            with self.subTest(image=image):
+                tree, (status, said, calls) = self.booted(image, package=self.WANTED)
+                self.assertEqual(status, 0, said)
+                self.assertEqual([call.split()[-1] for call in calls if " purge " in call], ["linux-image-6.1.0-8-old"])
+                self.assertFalse(tree.exists("boot/initrd.img-6.1.0-8-old"))
+                self.assertTrue(tree.exists("boot/initrd.img-6.1.0-9-own"))
+
+    def test_a_kernel_that_is_not_there_is_told(self):
+        _, (status, said, _) = self.booted("ubuntu", package="linux-image-7")
+        self.assertEqual(status, 1)
+        self.assertIn("linux-image-7 brought no", said)
+
+    def test_a_whole_disk_has_a_loader_for_firmware_without_entries(self):
+        for arch, platform in (("amd64", "x86_64-efi"), ("arm64", "arm64-efi")):
+            with self.subTest(arch=arch):
+                tree, (status, said, calls) = self.booted("ubuntu", package=self.WANTED, ARTIFACT="ddgz", ARCHITECTURE=arch)
+                self.assertEqual(status, 0, said)
+                (install,) = [call.split() for call in calls if call.startswith("grub-install")]
+                for word in ("--target=" + platform, "--bootloader-id=ubuntu", "--no-nvram"):
+                    self.assertIn(word, install)
+                self.assertIn("systemctl enable image-grow-root.service", calls)
+                self.assertIn("ExecStart=", tree.read("etc/systemd/system/image-grow-root.service"))
+        _, (status, said, _) = self.booted("ubuntu", package=self.WANTED, ARTIFACT="ddgz", LOADER="none")
+        self.assertEqual(status, 1)
+        self.assertIn("left no EFI/BOOT/BOOTX64.EFI", said)
+        _, (_, _, calls) = self.booted("ubuntu", package=self.WANTED)
+        self.assertFalse([call for call in calls if call.startswith("grub-install")], "a tgz gets its loader from curtin")
+
+
 class Cleanup(ScriptCase):
     # Path of what a build leaves: what of it may be in the image.
     LEFT = {

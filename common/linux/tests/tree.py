@@ -24,9 +24,17 @@ ANSWERS = """
 case ${0##*/} in
 cloud-init) [ "$1" != status ] || echo "status: ${CLOUD_INIT:-done}" ;;
 dpkg-query | rpm)
-  case " $INSTALLED " in *" ${!#} "*) echo "ii " ;; *) exit 1 ;; esac ;;
+  case " $*  $INSTALLED " in
+  " -S "*) echo "linux-image-${2##*/vmlinuz-}: $2" ;;
+  *Depends*" $META "*) echo "$DEPENDS" ;;
+  *" ${!#} "*" ${!#} "*) echo "ii " ;;
+  *) exit 1 ;;
+  esac ;;
+grub-install)
+  case $* in *"$LOADER"*) mkdir -p "$ROOT/boot/efi/EFI/BOOT"; echo x | tee "$ROOT/boot/efi/EFI/BOOT/BOOT"{X64,AA64}.EFI ;; esac ;;
 apt-get)
-  [ "$1" != download ] || : >"$2_1_amd64.deb" ;;
+  [ "$1" != download ] || : >"$2_1_amd64.deb"
+  case $* in *" purge linux-image-"*) last=${!#}; rm -f "$ROOT/boot/vmlinuz-${last#linux-image-}" ;; esac ;;
 esac
 """
 
@@ -102,7 +110,7 @@ class Tree:
         with open(script, "w", encoding="utf-8") as stream:
             stream.write(self.moved(name))
         open(self.log, "w", encoding="utf-8").close()
-        env = dict(environment, PATH=os.path.join(self.work, "bin"), LC_ALL="C")
+        env = dict(environment, PATH=os.path.join(self.work, "bin"), ROOT=self.root, LC_ALL="C")
         done = subprocess.run([shutil.which("bash"), script], cwd=self.work, env=env, check=False, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
         with open(self.log, encoding="utf-8") as stream:
