@@ -4,6 +4,7 @@ gone from the image, and each knob must do what its README says.
 Run: python3 -m unittest discover -s common/deb/tests. Roots are synthetic.
 """
 
+import json
 import os
 import sys
 import unittest
@@ -220,6 +221,43 @@ class Boot(ScriptCase):
         self.assertIn("left no EFI/BOOT/BOOTX64.EFI", said)
         _, (_, _, calls) = self.booted("ubuntu", package=self.WANTED)
         self.assertFalse([call for call in calls if call.startswith("grub-install")], "a tgz gets its loader from curtin")
+
+
+class Examples(ScriptCase):
+    def test_ssh_is_hardened_and_its_settings_are_tried(self):
+        for image in SYSTEMS:
+            with self.subTest(image=image):
+                tree = self.tree(image, {"etc/ssh/sshd_config.d/00-image-build.conf": "PermitRootLogin yes\n"})
+                self.assertEqual(self.passes(tree, "../examples/hardened-ssh.sh", {}), ["sshd -t"])
+                files = sorted(tree.files("etc/ssh/sshd_config.d"))
+                # The first value wins: the build still gets in.
+                self.assertEqual([os.path.basename(path) for path in files], ["00-image-build.conf", "10-hardened.conf"])
+                for line in ("PermitRootLogin no", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "MaxAuthTries 3"):
+                    self.assertIn(line + "\n", tree.read(files[1]))
+
+    def test_docker_leaves_no_state_of_the_build(self):
+        tree = self.tree("debian", {"var/lib/docker/network/x": "", "etc/docker/key.json": "secret"})
+        calls = self.passes(tree, "../examples/docker-host.sh", {})
+        self.assertEqual(calls[0], "apt-get --yes install docker.io")
+        self.assertEqual(calls[-1], "systemctl enable docker.service")
+        settings = json.loads(tree.read("etc/docker/daemon.json"))
+        self.assertEqual(settings["log-opts"]["max-size"], "10m")
+        self.assertNotIn("hosts", settings, "nothing listens on the network")
+        self.assertEqual((tree.files("var/lib/docker"), sorted(tree.files("etc/docker"))), ({}, ["etc/docker/daemon.json"]))
+
+    def test_bluefield_is_for_its_architecture(self):
+        tree = self.tree("ubuntu", {"etc/default/grub.d/x": "", "etc/netplan/60-mlnx.yaml": "", "etc/cloud/cloud.cfg.d/91-mlnx.cfg": ""})
+        self.assertEqual(self.passes(tree, "../examples/bluefield.sh", {"ARCHITECTURE": "arm64"}), ["update-grub "])
+        self.assertIn("console=ttyAMA0", tree.read("etc/default/grub.d/60-bluefield.cfg"))
+        self.assertFalse(tree.exists("etc/netplan/60-mlnx.yaml") or tree.exists("etc/cloud/cloud.cfg.d/91-mlnx.cfg"))
+        status, said, calls = self.tree("ubuntu").run("../examples/bluefield.sh", ARCHITECTURE="amd64")
+        self.assertEqual((status, calls), (1, []))
+        self.assertIn("is for arm64, not amd64", said)
+
+    def test_a_command_that_fails_fails_the_build(self):
+        for name in ("hardened-ssh.sh", "docker-host.sh", "bluefield.sh"):
+            with open(os.path.join(self.tree("debian").image, "examples", name), encoding="utf-8") as stream:
+                self.assertIn("set -euo pipefail\n", stream.read(), name)
 
 
 class Cleanup(ScriptCase):

@@ -19,7 +19,7 @@ TOOLS = ("awk base64 bash cat chmod cp cut dirname find grep head install ln ls 
          "tail tar tee touch tr true truncate").split()
 # What changes a system, or does not exist on every host.
 STUBS = ("SUSEConnect apt-get apt-mark chpasswd cloud-init debconf-set-selections dpkg-divert dpkg-query dracut fstrim "
-         "grub-install grub2-mkconfig locale-gen rpm sync systemctl update-grub usermod zypper").split()
+         "grub-install grub2-mkconfig locale-gen rpm sshd sync systemctl update-grub usermod zypper").split()
 ANSWERS = """
 case ${0##*/} in
 cloud-init) [ "$1" != status ] || echo "status: ${CLOUD_INIT:-done}" ;;
@@ -30,6 +30,8 @@ dpkg-query | rpm)
   *" ${!#} "*" ${!#} "*) echo "ii " ;;
   *) exit 1 ;;
   esac ;;
+# Whoever writes to a pipe that nobody reads is ended by a signal.
+debconf-set-selections) cat >/dev/null ;;
 grub-install)
   case $* in *"$LOADER"*) mkdir -p "$ROOT/boot/efi/EFI/BOOT"; echo x | tee "$ROOT/boot/efi/EFI/BOOT/BOOT"{X64,AA64}.EFI ;; esac ;;
 apt-get)
@@ -104,9 +106,9 @@ class Tree:
         return text
 
     def run(self, name, **environment):
-        """Status, output and the calls that were made."""
+        """Status, output and the calls that were made. name: below scripts/."""
         self.write("var/lib/image-build/lib.sh", self.moved("lib.sh"))
-        script = os.path.join(self.work, name)
+        script = os.path.join(self.work, os.path.basename(name))
         with open(script, "w", encoding="utf-8") as stream:
             stream.write(self.moved(name))
         open(self.log, "w", encoding="utf-8").close()
