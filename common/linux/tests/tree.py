@@ -11,14 +11,15 @@ import tempfile
 # This file is common/linux/tests/tree.py; tests link it beside them.
 IMAGES = os.path.abspath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
 # Directories of the root; nothing outside may be named.
-TOP = "boot|curtin|dev|etc|home|root|run|tmp|usr|var"
-PATH = re.compile(r"(?<![\w/.*}\]\\^])/(?!dev/null)(%s)(?![\w.])" % TOP)
-ANY_PATH = re.compile(r"(?<![\w/.*}\]:\\^$<%])/[a-z]\w+(?:/\w*)?")
+TOP = "boot|curtin|dev|etc|home|root|run|sys|tmp|usr|var"
+PATH = re.compile(r"(?<![\w/.*})\]\\^])/(?!dev/null)(%s)(?![\w.])" % TOP)
+ANY_PATH = re.compile(r"(?<![\w/.*})\]:\\^$<%])/[a-z]\w+(?:/\w*)?")
 OUTSIDE = {"/bin/bash", "/bin/sh", "/dev/null"}
-TOOLS = ("awk base64 bash cat chmod cp cut dirname find grep head install ln ls mkdir mv readlink rm sed sh sort "
+TOOLS = ("awk base64 basename bash cat chmod cp cut dirname find grep head install ln ls mkdir mv readlink rm sed sh sort "
          "tail tar tee touch tr true truncate").split()
 # What changes a system, or does not exist on every host.
-STUBS = ("SUSEConnect apt-get apt-mark chpasswd cloud-init debconf-set-selections dpkg-divert dpkg-query dracut fstrim "
+STUBS = ("SUSEConnect apt-get apt-mark chpasswd cloud-init debconf-set-selections dpkg-divert dpkg-query dracut findmnt fstrim "
+         "growpart lsblk lvextend lvs pvresize pvs vgs "
          "grub-install grub2-mkconfig locale-gen rpm sshd sync systemctl update-grub usermod zypper").split()
 ANSWERS = """
 case ${0##*/} in
@@ -37,6 +38,12 @@ grub-install)
 apt-get)
   [ "$1" != download ] || : >"$2_1_amd64.deb"
   case $* in *" purge linux-image-"*) last=${!#}; rm -f "$ROOT/boot/vmlinuz-${last#linux-image-}" ;; esac ;;
+# For all others: what a variable of the same name says, and ends with.
+*)
+  said=SAYS_${0##*/} code=CODE_${0##*/}
+  case $said in *-*) exit ;; esac
+  [ -z "${!said:-}" ] || echo "${!said}"
+  exit "${!code:-0}" ;;
 esac
 """
 
