@@ -134,7 +134,7 @@ class Cleanup(ScriptCase):
         calls = self.clean(tree)
         order = [call.split()[0] for call in calls]
         # cloud-init's state goes last; after it only power off.
-        self.assertEqual(order, ["zypper", "usermod", "cloud-init", "fstrim", "sync", "systemctl"])
+        self.assertEqual(order, ["zypper", "usermod", "systemctl", "cloud-init", "fstrim", "sync", "systemctl"])
 
     def test_a_changed_sshd_config_is_put_back(self):
         """sshd of SLES 12 knows no Include: the seed changes the file itself."""
