@@ -93,7 +93,7 @@ pub const NAMES: [&str; 35] = [
     "build",
     "deploy",
     "deploy-all",
-    "deploy-dd",
+    "flavors",
     "deploy-foreign",
     "build-13",
     "deploy-13-all",
@@ -176,7 +176,8 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
     let suites = ["ci/setup-in-chroot", "bookworm", "trixie", "bookworm+backports"];
     vec![
         deploy("deploy-all", 12, &["build"]),
-        ignored("deploy-dd", "xtask", "deploy_dd", 60, vec![("XTASK_TEST_BASE", base(12))]),
+        // Ubuntu's flavors on Debian base disks: three builds, three deploy tests.
+        ignored("flavors", "xtask", "flavors", 150, vec![("XTASK_TEST_BASE", base(12))]),
         ignored(
             "deploy-foreign",
             "xtask",
