@@ -1,0 +1,181 @@
+"""Runs a deploy hook as curtin does, from a file system that the test made.
+
+An image's tests link this file beside them. Mounting needs root; the programs
+that make file systems need not be there either. Both are skips with their cure.
+"""
+
+import contextlib
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import unittest
+
+# What a hook takes from curtin: where the target is, and its configuration. The
+# real package is in the ephemeral system only. TEST_PATCH replaces functions of
+# the hook that need a whole disk.
+CURTIN = {
+    "curtin/__init__.py": "",
+    "curtin/config.py": "import json\n\n\ndef load_command_config(_, state):\n"
+                        "    with open(state['config'], encoding='utf-8') as stream:\n        return json.load(stream)\n",
+    "curtin/util.py": "import os\nimport sys\n\n\ndef load_command_environment():\n"
+                      "    exec(os.environ.get('TEST_PATCH', ''), sys.modules['__main__'].__dict__)\n"
+                      "    return {'target': os.environ['TARGET_MOUNT_POINT'], 'config': os.environ['CONFIG']}\n",
+    # Every JSON is YAML.
+    "yaml.py": "import json\n\nYAMLError = ValueError\n\n\ndef safe_load(text):\n    return json.loads(text) if text else None\n",
+}
+
+# Stand-in for a kernel without vfat: what the image holds, copied out and back in by
+# mtools. Like vfat it makes every file executable. On real mounts: `cargo xtask test
+# deploy-foreign`.
+FAT = """#!/usr/bin/env python3
+import os, shutil, subprocess, sys
+state = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + "/fat-"
+
+
+def call(*argv):
+    subprocess.run(argv, check=True)
+
+
+def mount(image, place):
+    if subprocess.run(["minfo", "-i", image, "::"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        sys.exit("mount: %s: wrong fs type, bad superblock" % image)
+    if subprocess.run(["mdir", "-b", "-i", image, "::"], check=True, stdout=subprocess.PIPE).stdout:
+        call("mcopy", "-s", "-n", "-i", image, "::*", place)
+    call("chmod", "-R", "755", place)
+    with open(state + os.path.basename(place), "w") as stream:
+        stream.write(image)
+
+
+def umount(place):
+    with open(state + os.path.basename(place)) as stream:
+        image = stream.read()
+    for old in subprocess.run(["mdir", "-b", "-i", image, "::"], check=True, stdout=subprocess.PIPE).stdout.decode().split():
+        call("mdeltree" if old.endswith("/") else "mdel", "-i", image, old.rstrip("/"))
+    new = [os.path.join(place, name) for name in sorted(os.listdir(place))]
+    if new:
+        call("mcopy", "-s", "-o", "-i", image, *(new + ["::"]))
+    shutil.rmtree(place)
+    os.mkdir(place)
+
+
+mount(*sys.argv[-2:]) if sys.argv[0].endswith("/mount") else umount(sys.argv[-1])
+"""
+
+
+def kernel_has(kind):
+    modprobe = shutil.which("modprobe", path="/usr/sbin:/sbin")
+    if modprobe:
+        subprocess.run([modprobe, "-q", kind], check=False)
+    with open("/proc/filesystems", encoding="ascii") as stream:
+        return kind in stream.read().split()
+
+
+def needs(*programs):
+    """Skips a test class without root or these programs: {program: package}."""
+    packages = {"mkntfs": "ntfs-3g", "ntfs-3g": "ntfs-3g", "mkfs.vfat": "dosfstools", "mcopy": "mtools", "mke2fs": "e2fsprogs",
+                "sgdisk": "gdisk", "growpart": "cloud-guest-utils"}
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+    missing = [program for program in programs if not shutil.which(program, path=path)]
+    if missing:
+        names = " ".join(sorted({packages[program] for program in missing}))
+        return unittest.skip("%s: not installed (apt install %s)" % (", ".join(missing), names))
+    if os.geteuid() != 0:
+        return unittest.skip("mounting needs root (sudo -E cargo test -p xtask --test hooks)")
+    return lambda case: case
+
+
+def run(*argv, **options):
+    env = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    done = subprocess.run(argv, env=env, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    if done.returncode:
+        raise AssertionError("%s: %s" % (" ".join(argv), done.stdout.decode("utf-8", "replace")))
+    return done.stdout
+
+
+class Metadata(http.server.BaseHTTPRequestHandler):
+    """MAAS's metadata service, as far as hooks ask (stand-in)."""
+
+    def do_GET(self):
+        signed = self.headers.get("Authorization", "").startswith("OAuth ")
+        body = self.server.answers.get(self.path)
+        self.send_response(401 if not signed else 404 if body is None else 200)
+        self.end_headers()
+        if signed and body is not None:
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class MountedCase(unittest.TestCase):
+    """A directory, images that are mounted, and the hook run from one of them."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.dir = directory.name
+        for name, text in CURTIN.items():
+            self.write("python/" + name, text)
+        # Not in every container.
+        self.program("udevadm", "#!/bin/sh\nexit 0\n")
+        self.vfat = kernel_has("vfat")
+        if not self.vfat:
+            self.program("mount", FAT)
+            self.program("umount", FAT)
+
+    def program(self, name, text):
+        """A program that hooks find before the system's."""
+        os.chmod(self.write("bin/" + name, text), 0o755)
+
+    def write(self, name, text):
+        path = os.path.join(self.dir, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+        return path
+
+    def image(self, name, mib, *make):
+        """A file of this size with a file system: make is mkfs's command line."""
+        path = os.path.join(self.dir, name)
+        with open(path, "wb") as stream:
+            stream.truncate(mib << 20)
+        run(*make, path)
+        return path
+
+    @contextlib.contextmanager
+    def mounted(self, image, kind):
+        place = tempfile.mkdtemp(dir=self.dir)
+        # FAT in our stand-in's way if need be, all others in the kernel's.
+        own = os.path.join(self.dir, "bin/") if kind == "vfat" and not self.vfat else ""
+        run(own + "mount", "-t", kind, "-o", "loop", image, place)
+        try:
+            yield place
+        finally:
+            run(own + "umount", place)
+
+    def serve(self, **answers):
+        """Starts the metadata service; returns the `reporting` section."""
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
+        server.answers = {"/MAAS/metadata/latest/" + name.replace("__", "/").replace("_", "-"): body
+                          for name, body in answers.items()}
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        url = "http://127.0.0.1:%d/MAAS/metadata/status/abc123" % server.server_port
+        return {"maas": {"type": "webhook", "endpoint": url, "consumer_key": "ck", "token_key": "tk", "token_secret": "ts"}}
+
+    def run_hook(self, program, target, config, patch=""):
+        """Executes the file itself, so its run bit and interpreter line count: (status, what it said)."""
+        path = ":".join([self.dir + "/bin", os.environ["PATH"], "/usr/sbin:/sbin"])
+        env = dict(os.environ, PATH=path, PYTHONPATH=self.dir + "/python",
+                   PYTHONDONTWRITEBYTECODE="1", TARGET_MOUNT_POINT=target, CONFIG=self.write("config.json", json.dumps(config)),
+                   TEST_PATCH=patch)
+        done = subprocess.run([os.path.join(target, program)], env=env, check=False, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout.decode("utf-8", "replace")
