@@ -6,6 +6,7 @@ console, with marker lines that the host waits for:
 
     DEPLOY-STAGE name             a stage begins
     DEPLOY-FACTS {json}           what was seen in the image
+    DEPLOY-LOOK text              a line of what the host asked to be looked at
     DEPLOY-OK                     done, the machine powers off
     DEPLOY-FAIL stage: reason     failed, the machine powers off
 """
@@ -79,6 +80,7 @@ class Deployment:
         self.finalize()
         self.late_commands()
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
+        self.look()
         self.begin("unmount")
         storage.release()
 
@@ -118,9 +120,21 @@ class Deployment:
             json.dump(curtin_config(self.config), stream)
         self.command(["python3", "-m", "curtin", "-vv", "-c", config, "install"], "curtin install", env)
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
+        self.look()
         self.begin("unmount")
         self.command(["umount", "--recursive", TARGET])
         self.command(["sync"])
+
+    def look(self):
+        """Run the host's checks of the deployed disk; the host judges what they print."""
+        script = self.plan.get("look")
+        if not script or not listing("/etc"):
+            return
+        env = dict(self.env, TARGET_MOUNT_POINT=TARGET)
+        done = subprocess.run(["sh", "-s"], env=env, input=script, text=True, errors="replace", check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for line in done.stdout.splitlines():
+            say("DEPLOY-LOOK " + line[:1000])
 
     def get_curtin(self, where, env):
         """Bring curtin here; returns the directories of its programs for PATH."""
