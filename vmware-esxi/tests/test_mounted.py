@@ -38,7 +38,8 @@ class Fat(mounted.MountedCase):
 
     def names(self, image, directory="::"):
         done = mounted.run("mdir", "-i", image, "-b", directory)
-        return sorted(line.rstrip("/").rpartition("/")[2] for line in done.decode().split())
+        lines = [line for line in done.decode().splitlines() if line.startswith("::")]
+        return sorted(line.rstrip("/").rpartition("/")[2] for line in lines)
 
     def test_helpers_and_configuration_are_on_altbootbank(self):
         vendor = json.dumps({"cloud-init": json.dumps({"ntp": {"servers": ["10.0.0.2"]}})}).encode()
@@ -64,6 +65,21 @@ class Fat(mounted.MountedCase):
             code = "import sys; sys.path.insert(0, %r); import firstboot; print(sorted(firstboot.load('curtin.json')))"
             done = subprocess.run([sys.executable, "-c", code % (place + "/maas")], check=True, stdout=subprocess.PIPE)
         self.assertEqual(done.stdout.decode().strip(), "['network', 'reporting']")
+
+    def test_partition_6_is_found_on_a_whole_disk(self):
+        esp, basic = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
+        other = self.image("bootbank.fat", 16, "mkfs.vfat")
+        # Partition 6 of ESXi 7 is not the sixth.
+        with self.whole_disk(128, [(1, esp, self.boot), (5, basic, other), (6, basic, self.bank), (7, basic, 8)]) as device:
+            # What the kernel says about the mount, which our stand-in for vfat does not make.
+            patch = "real = sibling\nsibling = lambda mounts, target, number: real('%sp1 %%s vfat rw 0 0' %% target, target, number)"
+            with self.mounted(device + "p1", "vfat") as place:
+                config = {"reporting": self.serve(), "network": NETWORK}
+                status, said = self.run_hook("curtin/curtin-hooks", place, config, patch % device)
+            self.assertEqual(status, 0, said)
+            self.assertIn("installing the helpers on %sp6" % device, said)
+            self.assertIn("curtin.json", self.names(device + "p6", "::maas"))
+            self.assertEqual(self.names(device + "p5"), [])
 
     def test_a_disk_without_altbootbank_fails_and_keeps_the_hook(self):
         no_fat = self.write("no.fat", "\0" * 4096)

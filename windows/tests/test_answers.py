@@ -152,6 +152,7 @@ class Rendered(Rules):
     def test_product_key(self):
         root, _, _ = self.answers("windows-2022-iso-amd64")
         self.assertEqual(texts(root, "ProductKey/Key"), [])
+        self.assertEqual(texts(root, "ProductKey/WillShowUI"), ["OnError"])
         root, _, content = self.answers("windows-2022-iso-amd64", product_key="AAAAA-BBBBB-CCCCC-DDDDD-EEEEE")
         # A plan shows no secrets.
         self.assertEqual(texts(root, "ProductKey/Key"), ["(sensitive)"])

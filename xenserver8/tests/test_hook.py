@@ -65,6 +65,12 @@ class Disk(unittest.TestCase):
             found, parts, esp = hooks.disk_layout(lsblk(disk, prefix), prefix + "1")
             self.assertEqual((found, parts[3], esp), (disk, prefix + "3", prefix + "4"))
 
+    def test_without_types_the_esp_is_the_fourth(self):
+        rows = lsblk()
+        for row in rows["blockdevices"][1]["children"]:
+            row["parttype"] = None
+        self.assertEqual(hooks.disk_layout(rows, "/dev/nvme0n1p1")[2], "/dev/nvme0n1p4")
+
     def test_another_layout_is_refused(self):
         with self.assertRaisesRegex(RuntimeError, "no partition of a disk"):
             hooks.disk_layout(lsblk(), "/dev/sdc1")

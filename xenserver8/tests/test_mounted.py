@@ -98,6 +98,39 @@ class Ext(mounted.MountedCase):
         self.assertIn("reporting.maas", said)
 
 
+LINUX, ESP = "0FC63DAF-8483-4772-8E79-3D69D8477DE4", "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+
+
+@mounted.needs("mke2fs", "mkfs.vfat", "sgdisk", "growpart")
+class Disk(Ext):
+    """The same on a whole disk in the installer's order, with nothing told but that there is UEFI."""
+
+    def test_identity_storage_and_loader(self):
+        config = self.config()
+        parts = [(5, LINUX, 4), (2, LINUX, 8), (1, LINUX, self.root), (4, ESP, self.esp), (6, LINUX, 1), (3, LINUX, 8)]
+        with self.whole_disk(256, parts) as device:
+            before = os.path.getsize(os.path.join(self.dir, "disk.raw"))
+            with self.mounted(device + "p1", "ext3") as place:
+                status, said = self.run_hook("curtin/curtin-hooks", place, config, "check_machine = lambda: None")
+            self.assertEqual(status, 0, said)
+            table = json.loads(mounted.run("sfdisk", "--json", device).decode())["partitiontable"]["partitions"]
+            self.root = device + "p1"
+            storage, inventory = self.read(hooks.STORAGE), self.read(hooks.INVENTORY)
+            loader = mounted.run("mtype", "-i", device + "p4", "::EFI/BOOT/BOOTX64.EFI")
+        third = [part for part in table if part["node"].endswith("p3")][0]
+        self.assertGreater((third["start"] + third["size"]) * 512, before - (2 << 20))
+        # A loop device has no name by its hardware.
+        self.assertIn("XSPARTITIONS='%sp3'" % device, storage)
+        self.assertIn("PRIMARY_DISK='%s'\n" % device, inventory)
+        self.assertIn("BACKUP_PARTITION='%sp2'" % device, inventory)
+        # Before it, mtools may say that a device has no geometry.
+        self.assertTrue(loader.endswith(b"grubx64.efi"), loader)
+
+    # Of the base class, with images: once is enough.
+    test_two_deployments_of_one_image_are_two_hosts = None
+    test_a_failure_is_told = None
+
+
 @mounted.needs("sgdisk", "growpart", "mkfs.vfat")
 class Grow(mounted.MountedCase):
     def test_the_repository_gets_the_rest_of_the_disk(self):

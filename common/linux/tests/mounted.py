@@ -151,11 +151,38 @@ class MountedCase(unittest.TestCase):
         place = tempfile.mkdtemp(dir=self.dir)
         # FAT in our stand-in's way if need be, all others in the kernel's.
         own = os.path.join(self.dir, "bin/") if kind == "vfat" and not self.vfat else ""
-        run(own + "mount", "-t", kind, "-o", "loop", image, place)
+        loop = [] if image.startswith("/dev/") else ["-o", "loop"]
+        run(*[own + "mount", "-t", kind] + loop + [image, place])
         try:
             yield place
         finally:
             run(own + "umount", place)
+
+    @contextlib.contextmanager
+    def whole_disk(self, mib, parts):
+        """A disk with a GPT on a loop device: (number, type, image) in the disk's order. Yields the device."""
+        disk = os.path.join(self.dir, "disk.raw")
+        at, script = 1, "label: gpt\n"
+        with open(disk, "wb") as stream:
+            for number, kind, image in parts:
+                size = -(-os.path.getsize(image) >> 20) if isinstance(image, str) else image
+                if isinstance(image, str):
+                    stream.seek(at << 20)
+                    with open(image, "rb") as content:
+                        shutil.copyfileobj(content, stream)
+                script += "%d: start=%dMiB, size=%dMiB, type=%s\n" % (number, at, size, kind)
+                at += size
+            stream.truncate((at + 1) << 20)
+        run("sfdisk", "--quiet", "--wipe=never", disk, input=script.encode())
+        # A machine's disk is larger than the image.
+        os.truncate(disk, mib << 20)
+        device = run("losetup", "--find", "--show", disk).decode().strip()
+        try:
+            run("partx", "--add", device)
+            yield device
+        finally:
+            subprocess.run(["partx", "--delete", device], check=False, stderr=subprocess.DEVNULL)
+            run("losetup", "--detach", device)
 
     def serve(self, **answers):
         """Starts the metadata service; returns the `reporting` section."""
