@@ -75,6 +75,20 @@ class Answers(unittest.TestCase):
             self.assertEqual((plans.source(target)["disk_interface"], root.find("primary-disk").text), ("ide", "sda"))
             self.assertEqual(root.find("timezone").text, "Etc/UTC")
 
+    def test_defaults_are_values_that_the_template_takes(self):
+        """`packer build .` gives no variable but the ISO's."""
+        with open(os.path.join(HERE, "../xenserver8.pkr.hcl"), encoding="utf-8") as stream:
+            blocks = re.findall(r'^variable "(\w+)" \{(.*?)^\}', stream.read(), re.M | re.S)
+        checked = []
+        for name, block in blocks:
+            default = re.search(r'^  default += "(.*)"', block, re.M)
+            words = re.search(r"contains\(\[(.*?)\]", block)
+            allowed = re.findall('"([^"]*)"', words.group(1)) if words else re.findall(r'var\.\w+ == "([^"]*)"', block)
+            if default and allowed:
+                self.assertIn(default.group(1), allowed, name)
+                checked.append(name)
+        self.assertEqual(checked, ["product", "architecture", "sr_type", "network_backend"])
+
     def test_keys(self):
         keys = plans.source(TARGETS[0], boot_menu_lines="2", boot_command_suffix="debug")["boot_command"]
         self.assertEqual("".join(keys), "e<wait2s><down><down><left> answerfile_generator=http://{{ .HTTPIP }}:{{ .HTTPPort }}"

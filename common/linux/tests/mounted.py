@@ -42,7 +42,7 @@ def call(*argv):
 
 def mount(image, place):
     if subprocess.run(["minfo", "-i", image, "::"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-        sys.exit("mount: %s: wrong fs type, bad superblock" % image)
+        os.execv("/bin/mount", sys.argv)
     if subprocess.run(["mdir", "-b", "-i", image, "::"], check=True, stdout=subprocess.PIPE).stdout:
         call("mcopy", "-s", "-n", "-i", image, "::*", place)
     call("chmod", "-R", "755", place)
@@ -51,6 +51,8 @@ def mount(image, place):
 
 
 def umount(place):
+    if not os.path.exists(state + os.path.basename(place)):
+        os.execv("/bin/umount", sys.argv)
     with open(state + os.path.basename(place)) as stream:
         image = stream.read()
     for old in subprocess.run(["mdir", "-b", "-i", image, "::"], check=True, stdout=subprocess.PIPE).stdout.decode().split():
@@ -60,6 +62,7 @@ def umount(place):
         call("mcopy", "-s", "-o", "-i", image, *(new + ["::"]))
     shutil.rmtree(place)
     os.mkdir(place)
+    os.unlink(state + os.path.basename(place))
 
 
 mount(*sys.argv[-2:]) if sys.argv[0].endswith("/mount") else umount(sys.argv[-1])
