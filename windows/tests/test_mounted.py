@@ -20,10 +20,10 @@ MACHINE = "check_machine = lambda: None"
 CONF = "[DEFAULT]\r\nusername=Admin\r\nmetadata_services=x.Other\r\n"
 
 
-@mounted.needs("mkntfs", "ntfs-3g")
+@mounted.needs("mkntfs", "ntfs-3g", "mkfs.vfat", "mcopy")
 class Ntfs(mounted.MountedCase):
-    def volume(self):
-        """The volume of an installed Windows, as first-logon.ps1 leaves it."""
+    def volume(self, uefi=None):
+        """The volume of an installed Windows, as first-logon.ps1 leaves it. uefi: what stands for /sys/firmware/efi."""
         image = self.image("windows.ntfs", 32, "mkntfs", "--force", "--fast", "--quiet")
         with self.mounted(image, "ntfs-3g") as place:
             os.makedirs(os.path.join(place, PROGRAM, "conf"))
@@ -33,6 +33,8 @@ class Ntfs(mounted.MountedCase):
                     stream.write(CONF)
             # Contents only: Windows has no run bits.
             shutil.copytree(os.path.join(HERE, "../curtin"), os.path.join(place, "curtin"), copy_function=shutil.copyfile)
+            if uefi:
+                mounted.replace(os.path.join(place, "curtin/finalize"), "/sys/firmware/efi", uefi)
         return image
 
     def read(self, image, name):
@@ -55,6 +57,17 @@ class Ntfs(mounted.MountedCase):
             self.assertNotIn("x.Other", text)
         self.assertEqual(json.loads(self.read(image, "curtin/network.json")), network)
         self.assertIn("/ipk AAAAA-BBBBB-CCCCC-DDDDD-EEEEE", self.read(image, PROGRAM + "/LocalScripts/ChangeLicenseKey.ps1"))
+
+    def test_the_whole_disk_deploys(self):
+        """By the installer of deploy-test: written, its root found, both files run, MAAS's commands after them."""
+        esp, msr, basic = ("C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "E3C9E316-0B5C-4DB8-817D-F92DF00215AE",
+                           "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7")
+        parts = [(1, esp, self.image("esp.fat", 8, "mkfs.vfat")), (2, msr, 1), (4, basic, self.volume(uefi=self.dir))]
+        config = {"reporting": self.serve(), "network": {"version": 1, "config": []}, "late_commands": {"maas": ["true"]}}
+        with self.deployed(64, parts, config) as (device, said):
+            self.assertIn('"root_device": "%sp4"' % device, said)
+            text = mounted.run("ntfscat", device + "p4", PROGRAM + "/conf/cloudbase-init.conf").decode()
+        self.assertIn("oauth_token_secret=ts\r\n", text)
 
     def test_a_failure_is_told_and_nothing_is_changed(self):
         image = self.volume()

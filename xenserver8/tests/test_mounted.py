@@ -126,6 +126,24 @@ class Disk(Ext):
         # Before it, mtools may say that a device has no geometry.
         self.assertTrue(loader.endswith(b"grubx64.efi"), loader)
 
+    @unittest.skipUnless(os.path.exists("/bin/busybox"), "no static busybox (apt install busybox-static)")
+    def test_the_whole_disk_deploys(self):
+        """By the installer of deploy-test, up to MAAS's question inside the deployed system."""
+        for name in ("dev", "proc", "run", "sys", "tmp", "bin"):
+            os.makedirs(os.path.join(self.dir, "root", name))
+        shutil.copy("/bin/busybox", os.path.join(self.dir, "root/bin/sh"))
+        os.chmod(self.write("root/bin/bash", '#!/bin/sh\nexec /bin/sh "$@"\n'), 0o755)
+        mounted.replace(os.path.join(self.dir, "root/curtin/curtin-hooks"), "/sys/firmware/efi", self.dir)
+        root = self.image("whole.ext3", 24, "mke2fs", "-q", "-t", "ext3", "-d", os.path.join(self.dir, "root"))
+        parts = [(5, LINUX, 4), (2, LINUX, 8), (1, LINUX, root), (4, ESP, self.esp), (6, LINUX, 1), (3, LINUX, 8)]
+        asked = ["curtin", "in-target", "--", "bash", "-c", "cloud-init --version || exit 1"]
+        with self.deployed(64, parts, dict(self.config(), late_commands={"98": asked, "maas": ["true"]})) as (device, said):
+            self.assertIn('"root_device": "%sp1"' % device, said)
+            self.assertIn("maas-first-boot, in place of cloud-init", said)
+            table = json.loads(mounted.run("sfdisk", "--json", device).decode())["partitiontable"]["partitions"]
+        third = [part for part in table if part["node"].endswith("p3")][0]
+        self.assertGreater(third["size"] * 512, 128 << 20)
+
     # Of the base class, with images: once is enough.
     test_two_deployments_of_one_image_are_two_hosts = None
     test_a_failure_is_told = None

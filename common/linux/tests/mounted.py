@@ -5,6 +5,7 @@ that make file systems need not be there either. Both are skips with their cure.
 """
 
 import contextlib
+import gzip
 import http.server
 import json
 import os
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 # What a hook takes from curtin: where the target is, and its configuration. The
@@ -69,6 +71,28 @@ mount(*sys.argv[-2:]) if sys.argv[0].endswith("/mount") else umount(sys.argv[-1]
 """
 
 
+# `cargo xtask deploy-test` without its VM: the same installer, told which device
+# the machine's disk is.
+DEPLOY = """import json
+import sys
+
+import installer
+import storage
+
+plan, device, top = sys.argv[1:]
+installer.TOP, installer.TARGET = top, top + "/target"
+storage.find_disk = lambda serial: device
+with open(plan, encoding="utf-8") as stream:
+    installer.Deployment(json.load(stream)).run()
+"""
+# It fetches, looks for partitions, and activates volumes.
+HELPERS = {
+    "wget": 'for word; do case $word in file://*) exec cat "${word#file://}" ;; esac; done\n',
+    "partprobe": 'exec partx --add "$1"\n', "vgscan": "exit 0\n", "vgchange": "exit 0\n",
+}
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
+
+
 def kernel_has(kind):
     modprobe = shutil.which("modprobe", path="/usr/sbin:/sbin")
     if modprobe:
@@ -97,6 +121,24 @@ def run(*argv, **options):
     if done.returncode:
         raise AssertionError("%s: %s" % (" ".join(argv), done.stdout.decode("utf-8", "replace")))
     return done.stdout
+
+
+def drop_partitions(device):
+    """The kernel's, which outlive a loop device. Another mount namespace may keep one busy for a moment."""
+    name = os.path.basename(device)
+    for _ in range(40):
+        if not [part for part in os.listdir("/sys/class/block") if part.startswith(name + "p")]:
+            return
+        subprocess.run(["partx", "--delete", device], check=False, stderr=subprocess.DEVNULL)
+        time.sleep(0.25)
+
+
+def replace(path, old, new):
+    with open(path, encoding="utf-8") as stream:
+        text = stream.read()
+    assert text.count(old) == 1, old
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text.replace(old, new))
 
 
 class Metadata(http.server.BaseHTTPRequestHandler):
@@ -181,10 +223,42 @@ class MountedCase(unittest.TestCase):
         os.truncate(disk, mib << 20)
         device = run("losetup", "--find", "--show", disk).decode().strip()
         try:
+            drop_partitions(device)
             run("partx", "--add", device)
             yield device
         finally:
-            subprocess.run(["partx", "--delete", device], check=False, stderr=subprocess.DEVNULL)
+            drop_partitions(device)
+            run("losetup", "--detach", device)
+
+    @contextlib.contextmanager
+    def deployed(self, mib, parts, config):
+        """Deploys these partitions as a dd image to a larger disk; yields its loop device and what was said."""
+        with self.whole_disk(mib, parts):
+            pass  # the image is what is left
+        disk, plan = os.path.join(self.dir, "disk.raw"), os.path.join(self.dir, "image.dd.gz")
+        with open(disk, "rb") as stream, gzip.open(plan, "wb", 1) as packed:
+            shutil.copyfileobj(stream, packed)
+        with open(disk, "wb") as stream:
+            stream.truncate(3 * mib << 20)
+        for name, text in HELPERS.items():
+            self.program(name, "#!/bin/sh\n" + text)
+        config = dict(config, sources={"00": {"type": "dd-gz", "uri": "file://" + plan}},
+                      storage={"version": 1, "config": [{"type": "disk", "id": "sda", "serial": "x", "grub_device": True}]})
+        device = run("losetup", "--find", "--show", disk).decode().strip()
+        top = os.path.join(self.dir, "deployed")
+        os.mkdir(top)
+        try:
+            drop_partitions(device)
+            path = ":".join([self.dir + "/bin", os.environ["PATH"], "/usr/sbin:/sbin", ROOT + "/xtask/deploy/bin"])
+            env = dict(os.environ, PATH=path, PYTHONPATH=ROOT + "/xtask/deploy", PYTHONDONTWRITEBYTECODE="1")
+            argv = [self.write("deploy.py", DEPLOY), self.write("plan.json", json.dumps({"config": config})), device, top]
+            done = subprocess.run(["python3"] + argv, env=env, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            said = done.stdout.decode("utf-8", "replace")
+            self.assertEqual(done.returncode, 0, said)
+            yield device, said
+        finally:
+            subprocess.run(["umount", "--recursive", top + "/target"], check=False, stderr=subprocess.DEVNULL)
+            drop_partitions(device)
             run("losetup", "--detach", device)
 
     def serve(self, **answers):
