@@ -192,7 +192,7 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         step("setup", Script, &suites, 30),
         // Fails without a real Packer: whoever asks for everything has one.
         Step { vm: false, ..ignored("packer", "xtask", "packer", 30, vec![]) },
-        ignored("stand-in", "xtask", "standin", 60, vec![]),
+        ignored("stand-in", "xtask", "standin", 120, vec![("XTASK_TEST_BASE", base(12))]),
         Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
         // Fails without XTASK_TEST_CURTIN, a clone of curtin with its tags.
         Step { vm: false, after: &[], ..ignored("curtin", "xtask", "hooks", 10, vec![]) },
