@@ -160,7 +160,12 @@ fn bootstrapped(
 /// One line every ten seconds is enough for a log.
 fn report_progress(reporter: &Reporter, last: &Mutex<Instant>, progress: Progress) {
     let Ok(mut last) = last.lock() else { return };
-    if last.elapsed() < Duration::from_secs(10) {
+    // What has only begun may end in a moment.
+    let begins = progress.done < 8 << 20;
+    if begins || last.elapsed() < Duration::from_secs(10) {
+        if begins {
+            *last = Instant::now();
+        }
         return;
     }
     *last = Instant::now();
