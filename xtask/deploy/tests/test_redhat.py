@@ -71,6 +71,8 @@ class Redhat(InTree):
     def test_what_curtin_would_download_is_an_error(self):
         self.assertRaisesRegex(RuntimeError, "grub2-efi-x64, shim-x64: the image lacks",
                                self.run_steps, True, packages="efibootmgr\n")
+        ext4 = {"storage": {"config": [{"type": "format", "fstype": "ext4"}]}}
+        self.assertRaisesRegex(RuntimeError, "e2fsprogs", self.run_steps, True, cfg=ext4)
         lvm = {"storage": {"config": [{"type": "lvm_volgroup"}]}}
         self.assertRaisesRegex(RuntimeError, "lvm2", self.run_steps, True, cfg=lvm)
         self.run_steps(True, packages=MODULES + "lvm2\n", cfg=lvm)

@@ -20,12 +20,15 @@ use crate::plan::{Resolved, needs};
 /// The name under which Setup looks for answers on other media.
 const ANSWERS: &str = "Autounattend.xml";
 
-/// Checks the programs that only this target needs, the files beside its
-/// medium, and the medium of a Windows target against its answer file.
+/// Checks what the template says of its variables, the programs that only this
+/// target needs, the files beside its medium, and the medium of a Windows target against its answer file.
 ///
 /// # Errors
 /// What is missing or wrong, and how to get it.
 pub fn check(target: &Target, resolved: &Resolved) -> Result<()> {
+    if let Some(reason) = refusal(resolved) {
+        return Err(Coded::host(format!("{} cannot be built like this: {reason}", target.id)));
+    }
     let missing = needs::own_tools(target, resolved);
     if let Some(tool) = missing.iter().find(|tool| tools::find(tool).is_none()) {
         let setup = crate::host::needs::SETUP;
@@ -62,6 +65,13 @@ fn not_the_medium(target: &Target, path: &Path, wrong: &str) -> anyhow::Error {
         media.env.as_ref().map_or_else(String::new, |env| format!(" or in {env}")),
         media.from.as_deref().unwrap_or("its vendor"),
     ))
+}
+
+/// Why the template itself says that nothing can come of these variables: its
+/// `local.refusal`, if that is not empty.
+fn refusal(resolved: &Resolved) -> Option<&str> {
+    let said = resolved.evaluated.locals.get("refusal")?.value.as_str()?;
+    (!said.is_empty()).then_some(said)
 }
 
 /// A medium without the edition or the language that the answers ask for, or

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::{Context, print, selected};
+use crate::arch::Arch;
 use crate::cli::{Format, Targets};
 use crate::exit::{Coded, Exit};
 use crate::finding::Findings;
+use crate::given;
+use crate::host::firmware;
 use crate::pipeline::Preparation;
 use crate::plan::{Options, Plan};
 use crate::table;
@@ -39,14 +42,20 @@ impl PlanFlags {
     /// # Errors
     /// A file that is not there (exit 2).
     pub fn options(&self) -> Result<Options> {
-        let file = |path: &PathBuf| {
-            path.canonicalize().map_err(|e| Coded::usage(format!("{}: {e}", path.display())))
+        let file = |flag, path: &Option<PathBuf>| {
+            path.as_ref().map(|path| given::file(flag, path)).transpose()
         };
+        if let Some(text) = &self.firmware {
+            // Otherwise the host's would silently take its place.
+            firmware::from_override(text, Arch::Amd64)
+                .map_err(|why| Coded::usage(format!("--firmware: {why}")))?;
+        }
+        let var_files = self.var_file.iter().map(|path| given::file("--var-file", path));
         Ok(Options {
             vars: self.vars.clone(),
-            var_files: self.var_file.iter().map(file).collect::<Result<_>>()?,
-            iso: self.iso.as_ref().map(file).transpose()?,
-            customize: self.customize.as_ref().map(file).transpose()?,
+            var_files: var_files.collect::<Result<_>>()?,
+            iso: file("--iso", &self.iso)?,
+            customize: file("--customize", &self.customize)?,
             real: false,
         })
     }
@@ -88,14 +97,22 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         })?;
         plans.push(ready.plan);
     }
-    match args.format {
+    show(&plans, args.format)?;
+    Ok(Exit::Ok)
+}
+
+/// Prints plans as asked; `build --dry-run` too.
+///
+/// # Errors
+/// They cannot be written.
+pub fn show(plans: &[Plan], format: Format) -> Result<()> {
+    match format {
         Format::Json => {
             let document = serde_json::json!({ "version": 1, "plans": plans });
-            print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
+            print(&format!("{}\n", serde_json::to_string_pretty(&document)?))
         }
-        Format::Text => print(&plans.iter().map(text).collect::<Vec<_>>().join("\n"))?,
+        Format::Text => print(&plans.iter().map(text).collect::<Vec<_>>().join("\n")),
     }
-    Ok(Exit::Ok)
 }
 
 /// One plan for people.

@@ -15,22 +15,28 @@ VENDORS = {"rhel": "redhat", "ol": "redhat"}
 BIOS_RELEASES = ("7", "8", "9")
 PLATFORMS = {"amd64": "x86_64-efi", "arm64": "arm64-efi"}
 EFI = "/boot/efi/EFI"
+# Packages that a storage needs in the target, by what its configuration names.
+STORAGE = {"ext2": "e2fsprogs", "ext3": "e2fsprogs", "ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs",
+           "lvm_volgroup": "lvm2", "raid": "mdadm", "dm_crypt": "cryptsetup"}
 
 
 def install_missing_packages(cfg, target):
     """Only says what is missing."""
-    wanted = set()
+    wanted = {STORAGE[kind] for kind in _storage_kinds(cfg) if kind in STORAGE}
     if util.is_uefi_bootable():
         wanted.add("efibootmgr")
         arch = {"amd64": "x64", "arm64": "aa64"}[util.get_platform_arch()]
         if f"grub2-efi-{arch}-modules" not in distro.get_installed_packages(target):
             wanted |= {f"grub2-efi-{arch}", f"shim-{arch}"}
-    kinds = {item.get("type", "") for item in (cfg.get("storage") or {}).get("config", [])}
-    if any(kind.startswith("lvm_") for kind in kinds):
-        wanted.add("lvm2")
     absent = sorted(wanted - distro.get_installed_packages(target))
     if absent:
         raise RuntimeError(f"curtin would download {', '.join(absent)}: the image lacks them")
+
+
+def _storage_kinds(cfg):
+    """Types and file systems that the storage configuration names."""
+    items = (cfg.get("storage") or {}).get("config", [])
+    return {item.get("type", "") for item in items} | {item.get("fstype", "") for item in items}
 
 
 def apply_selinux_autorelabel(target):
@@ -40,7 +46,7 @@ def apply_selinux_autorelabel(target):
 
 def update_initramfs(cfg, target):
     """The initramfs of the kernel that rpm names, with the storage's modules."""
-    kinds = {item.get("type", "") for item in (cfg.get("storage") or {}).get("config", [])}
+    kinds = _storage_kinds(cfg)
     modules = {"lvm" for kind in kinds if kind.startswith("lvm_")} | {"mdraid" for kind in kinds if kind == "raid"}
     util.write_file(target_path(target, "/etc/dracut.conf.d/50-curtin-storage.conf"),
                     f'add_dracutmodules+=" {" ".join(sorted(modules))}"\n')

@@ -6,11 +6,13 @@ use anyhow::Result;
 
 use super::{Args, Artifact, BUILTIN};
 use crate::arch::Arch;
+use crate::at::At as _;
 use crate::build::manifest::{self, Manifest};
 use crate::catalog::{self, Selection, Target};
 use crate::date;
 use crate::deploy::{DiskBus, Firmware, Layout, Network, System};
 use crate::exit::Coded;
+use crate::given;
 use crate::host::Host;
 use crate::maas::filetype;
 use crate::media;
@@ -21,12 +23,9 @@ use crate::verbs::Context;
 /// # Errors
 /// No such target or file, or it was not built.
 pub fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
-    let given = Path::new(&args.artifact);
-    if given.is_file() {
-        return of_file(given.canonicalize()?, args, context);
-    }
-    if args.artifact.contains(['/', '.']) {
-        return Err(Coded::usage(format!("{}: no such file", args.artifact)));
+    let path = Path::new(&args.artifact);
+    if given::is_meant(&args.artifact) {
+        return of_file(given::file("the artifact", path)?, args, context);
     }
     let catalog = context.repo.catalog()?;
     let patterns = [args.artifact.clone()];
@@ -159,7 +158,11 @@ const OVERHEAD: u64 = 2 << 30;
 
 /// A compressed image unpacks to two to four times its size.
 pub fn need_space(host: &Host, artifact: &Path) -> Result<()> {
-    let needed = std::fs::metadata(artifact)?.len().saturating_mul(4).saturating_add(OVERHEAD);
+    let needed = std::fs::metadata(artifact)
+        .at("read", artifact)?
+        .len()
+        .saturating_mul(4)
+        .saturating_add(OVERHEAD);
     match host.space.iter().find(|space| space.role == "out") {
         Some(space) if space.free < needed => Err(Coded::host(format!(
             "{} has {} MiB free, this test needs about {} MiB for its disks\n  hint: cargo xtask clean, or --out DIR",
@@ -179,7 +182,7 @@ pub fn ephemeral(args: &Args, media: &Path, arch: Arch) -> Result<PathBuf> {
     if let Some(file) = &args.ephemeral {
         return match file.is_file() {
             true => Ok(file.clone()),
-            false => Err(Coded::usage(format!("--ephemeral {}: no such file", file.display()))),
+            false => given::file("--ephemeral", file),
         };
     }
     bootstrapped(media, arch).ok_or_else(|| {

@@ -64,7 +64,8 @@ fn medium(media: &Media, url: &str) -> String {
         MediaKind::User => {
             let of = media.file.as_ref().map(|file| format!("`{file}`"));
             let by = media.env.as_ref().map(|env| format!("`${env}`"));
-            let parts: Vec<String> = of.into_iter().chain(by).collect();
+            let from = media.from.as_ref().map(|url| format!("from <{url}>"));
+            let parts: Vec<String> = of.into_iter().chain(from).chain(by).collect();
             format!("yours: {}", parts.join(", "))
         }
     }
