@@ -27,6 +27,14 @@ def disks_below(device):
     return sorted(found)
 
 
+def esp_of(target):
+    """Disk and partition number of the file system at /boot/efi of the target."""
+    point = os.path.join(target, "boot/efi")
+    source, _ = util.subp(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", point], capture=True)
+    with open(f"/sys/class/block/{os.path.basename(source.strip())}/partition", encoding="utf-8") as stream:
+        return disks_below(source.strip())[0], stream.read().strip()
+
+
 def disk_to_byid_path(device):
     """A name below /dev/disk/by-id that will not change, or None."""
     links = sorted(glob.glob("/dev/disk/by-id/*"))

@@ -10,7 +10,7 @@ use crate::at::At as _;
 use crate::build::manifest::{self, Manifest};
 use crate::catalog::{self, Selection, Target};
 use crate::date;
-use crate::deploy::{DiskBus, Firmware, Layout, Network};
+use crate::deploy::{DiskBus, Firmware, Layout, Network, System};
 use crate::exit::Coded;
 use crate::given;
 use crate::host::Host;
@@ -53,6 +53,7 @@ fn of_target(target: &Target, args: &Args, context: &Context) -> Result<Artifact
         sha256: manifest.artifact.sha256,
         arch: target.arch,
         login_user: Some(target.facts.maas.login_user.clone()),
+        system: system_of(target),
         firmware,
         logs: dir.join(format!("deploy-test-{machine}")),
         run: format!("deploy-test-{id}-{machine}"),
@@ -81,6 +82,7 @@ fn of_file(file: PathBuf, args: &Args, context: &Context) -> Result<Artifact> {
         },
         arch: args.arch.or(target.map(|t| t.arch)).unwrap_or(Arch::Amd64),
         login_user: target.map(|t| t.facts.maas.login_user.clone()),
+        system: target.map(system_of).unwrap_or_default(),
         firmware,
         logs: dir.join(format!("deploy-test-{machine}")),
         run: format!("deploy-test-{name}-{machine}"),
@@ -96,6 +98,12 @@ fn firmware_of(target: &Target) -> Firmware {
     if only_bios { Firmware::Bios } else { Firmware::Uefi }
 }
 
+/// What MAAS takes a target's image for.
+fn system_of(target: &Target) -> System {
+    let maas = &target.facts.maas;
+    System::of(&maas.name, maas.base_image.as_deref())
+}
+
 /// Names lock, work directory and logs: different machines may be tested one
 /// after the other, and the logs of all stay.
 fn machine_name(args: &Args, firmware: Firmware) -> String {
@@ -103,10 +111,14 @@ fn machine_name(args: &Args, firmware: Firmware) -> String {
         (args.layout != Layout::default()).then(|| args.layout.name()),
         (args.disk != DiskBus::default()).then(|| args.disk.name()),
         (args.curtin != BUILTIN).then_some("curtin"),
-        (args.network != Network::default()).then_some("network-v1"),
+        args.network.map(|network| match network {
+            Network::V1 => "network-v1",
+            Network::V2 => "network-v2",
+        }),
         args.air_gap.then_some("air-gap"),
         (args.clock != 0).then_some("clock"),
         args.slow_disk.then_some("slow-disk"),
+        args.no_boot.then_some("no-boot"),
     ];
     let words: Vec<&str> = [Some(firmware.name())].into_iter().chain(extra).flatten().collect();
     words.join("-")
