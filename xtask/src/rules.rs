@@ -202,8 +202,8 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "DOC004",
-        "the README's upload line names a target's name in MAAS",
-        "a pasted command with another name replaces nothing, or the wrong image: canonical/packer-maas#304",
+        "the README's upload line names a target's name in MAAS and its file type",
+        "a pasted command with another name replaces nothing, or the wrong image: canonical/packer-maas#304; a disk that is sent as another type deploys nothing",
     ),
     rule(
         "DUP001",

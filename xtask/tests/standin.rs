@@ -112,7 +112,8 @@ const DEPLOYED: [(&str, &str, &str, bool); 7] = [
 /// the report, and asserts what holds for all of them.
 #[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
 fn deploy(dir: &Path, target: &str, machine: &str) -> serde_json::Value {
-    let base = std::env::var_os("XTASK_TEST_BASE").expect("XTASK_TEST_BASE names a base disk");
+    let base = std::env::var_os("XTASK_TEST_BASE")
+        .unwrap_or_else(|| panic!("XTASK_TEST_BASE names a base disk"));
     let start = Instant::now();
     let done = Command::new(binary())
         .args(["deploy-test", target, "--no-boot", "--format", "json", "--ephemeral"])

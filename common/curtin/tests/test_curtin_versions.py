@@ -10,6 +10,7 @@ config.py, block/__init__.py and commands/block_meta.py. 22.1 is the oldest with
 import ast
 import inspect
 import os
+import subprocess
 import sys
 import tempfile
 import types
@@ -76,6 +77,21 @@ class Versions(unittest.TestCase):
                         inspect.signature(function).bind(*[None] * count, **dict.fromkeys(words))
                         seen += 1
         self.assertGreaterEqual(seen, 20 * len(VERSIONS))
+
+    def test_the_stand_in_of_deploy_test_has_every_name(self):
+        """A package of the same names, which must not be imported here: other tests bring theirs."""
+        modules = {"block": "curtin.block", "block_meta": "curtin.commands.block_meta", "config": "curtin.config",
+                   "curthooks": "curtin.commands.curthooks", "util": "curtin.util"}
+        names = sorted({"%s:%s" % (modules[where], name) for path in HOOKS for where, name, _, _ in calls(path)})
+        self.assertGreater(len(names), 8)
+        code = ("import importlib, sys, types\n"
+                "sys.modules.setdefault('yaml', types.ModuleType('yaml')).YAMLError = ValueError\n"
+                "for name in sys.argv[1:]:\n"
+                "    getattr(importlib.import_module(name.split(':')[0]), name.split(':')[1])\n")
+        env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "xtask", "deploy"))
+        done = subprocess.run([sys.executable, "-B", "-c", code] + names, env=env, check=False, universal_newlines=True,
+                              stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_storage_is_left_to_curtin(self):
         for version, (heads, _) in VERSIONS.items():

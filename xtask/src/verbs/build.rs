@@ -280,7 +280,7 @@ fn dry_run(
         })?;
         plans.push(resolved.plan);
     }
-    super::plan::show(&plans, format)?;
+    super::plan::write(&plans, targets, preparation.root(), format)?;
     Ok(Exit::Ok)
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Context, print, selected};
 use crate::arch::Arch;
-use crate::catalog::{ArtifactKind, Catalog, Image, MediaKind, Target};
+use crate::catalog::{Catalog, Image, MediaKind, Target};
 use crate::cli::{Format, Targets};
 use crate::date;
 use crate::exit::{Coded, Exit};
@@ -149,7 +149,7 @@ fn image_row(image: &Image, context: &Context, today: &str) -> Result<Vec<String
         maturity_of(image, context, today)?.name().into(),
         all(&|t| t.arch.name().into()),
         all(&|t| media(t.facts.media.kind).into()),
-        all(&|t| artifact(t.facts.artifact).into()),
+        all(&|t| t.facts.artifact.filetype().into()),
         all(&|t| format!(">= {}", t.facts.maas.min_version)),
     ];
     row.extend(dates(&records_of(image, context)?));
@@ -252,7 +252,7 @@ fn target_row(target: &Target, context: &Context, today: &str) -> Result<Vec<Str
         target.facts.title.clone(),
         maturity(target, &records, today).name().into(),
         media(target.facts.media.kind).into(),
-        artifact(target.facts.artifact).into(),
+        target.facts.artifact.filetype().into(),
         target.facts.maas.name.clone(),
         if artifact_of(target, context).is_some() { "built" } else { "-" }.into(),
     ];
@@ -271,13 +271,6 @@ fn media(kind: MediaKind) -> &'static str {
         MediaKind::Download => "download",
         MediaKind::User => "your ISO",
         MediaKind::Mirror => "mirror",
-    }
-}
-
-fn artifact(kind: ArtifactKind) -> &'static str {
-    match kind {
-        ArtifactKind::Tgz => "tgz",
-        ArtifactKind::Ddgz => "ddgz",
     }
 }
 

@@ -9,7 +9,7 @@ use packer_hcl::value::Value;
 
 use super::targets;
 use crate::arch::Arch;
-use crate::catalog::{ArtifactKind, Image, MediaKind, Target};
+use crate::catalog::{Image, MediaKind, Target};
 use crate::exit::Coded;
 use crate::finding::Findings;
 use crate::plan::{Options, Resolved, Resolver};
@@ -210,10 +210,7 @@ fn upload(image: &Image) -> String {
         let maas = &target.facts.maas;
         let base =
             maas.base_image.as_ref().map_or_else(String::new, |b| format!(" base_image='{b}'"));
-        let kind = match target.facts.artifact {
-            ArtifactKind::Tgz => "tgz",
-            ArtifactKind::Ddgz => "ddgz",
-        };
+        let kind = target.facts.artifact.filetype();
         let _ = writeln!(
             text,
             "maas $PROFILE boot-resources create name='{}' title='{}' \\\n  architecture='{}' filetype='{kind}'{base} content@={}",
