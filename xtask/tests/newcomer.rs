@@ -157,7 +157,6 @@ clean debain
 matrix --shard 5/2
 completions fsh
 man biuld
-test --only lint
 bench model --maas 2.9
 --root nowhere list
 --root notes.txt list

@@ -109,7 +109,7 @@ fn recognise(repo: &Repo, target: &Target, path: &Path) -> Result<()> {
     let facts = &target.facts.media;
     let wrong = match (&facts.label, facts.kind) {
         (Some(pattern), MediaKind::User) => volume::mismatch(path, pattern, target.arch)?,
-        _ => anothers(&repo.catalog()?, target, path)?,
+        _ => fits_another(&repo.catalog()?, target, path)?,
     };
     let Some(wrong) = wrong else { return Ok(()) };
     let file = facts.file.as_deref().unwrap_or("the one of its README");
@@ -123,7 +123,7 @@ fn recognise(repo: &Repo, target: &Target, path: &Path) -> Result<()> {
 
 /// What is wrong with a medium whose own label nobody knows: it has that of
 /// another image's medium.
-fn anothers(catalog: &Catalog, target: &Target, path: &Path) -> Result<Option<String>> {
+fn fits_another(catalog: &Catalog, target: &Target, path: &Path) -> Result<Option<String>> {
     let Some(label) = volume::label(path)? else { return Ok(None) };
     let named = |other: &&Target| {
         let pattern = other.facts.media.label.as_deref().unwrap_or_default();
