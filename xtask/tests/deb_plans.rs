@@ -70,6 +70,15 @@ fn ubuntu_and_sles_plans() {
     insta::assert_snapshot!(plans.values().map(line).collect::<String>());
 }
 
+#[test]
+fn debian_plans() {
+    let plans = plans(&["debian"]);
+    assert_eq!(plans.len(), 14);
+    let root = tree().to_string_lossy().into_owned();
+    let text = plans.values().map(line).collect::<String>();
+    insta::assert_snapshot!(text.replace(&root, "<tree>"));
+}
+
 /// One whole plan for each flavor: every argument, file and script.
 #[test]
 fn whole_plans_of_each_flavor() {
