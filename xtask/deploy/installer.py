@@ -65,6 +65,7 @@ class Deployment:
             self.begin("find root")
             say("DEPLOY-FACTS " + json.dumps({"root_device": storage.find_root()}))
             self.write_state(storage)
+            self.prepare_hook()
         else:
             self.begin("partition")
             storage = Storage(self.config["storage"], TARGET)
@@ -93,6 +94,14 @@ class Deployment:
         """Install what the ephemeral system lacks and MAAS's own would have."""
         needs = self.plan.get("needs", {})
         absent = sorted({package for tool, package in needs.items() if not shutil.which(tool)})
+        if absent:
+            self.install(absent)
+
+    def prepare_hook(self):
+        """Install what the image's hook calls and MAAS's ephemeral system has."""
+        hook = read("/curtin/curtin-hooks")
+        tools = {"growpart": "cloud-guest-utils", "sgdisk": "gdisk"}
+        absent = [package for tool, package in tools.items() if tool in hook and not shutil.which(tool)]
         if absent:
             self.install(absent)
 
@@ -290,7 +299,8 @@ def image_facts():
         "image_machine_id": read("/etc/machine-id").strip(),
         "image_host_keys": keys,
         "image_hook": os.path.isfile(TARGET + "/curtin/curtin-hooks"),
-        "image_is_linux": os.path.lexists(TARGET + "/etc/os-release"),
+        # The control domain of Xen starts under Xen only, which no emulation here is.
+        "image_is_linux": os.path.lexists(TARGET + "/etc/os-release") and not release.get("ID", "").strip("\"'").startswith("xen"),
         "os_id": release.get("ID", "").strip("\"'"),
         "os_version": release.get("VERSION_ID", "").strip("\"'"),
     }

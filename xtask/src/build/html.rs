@@ -61,7 +61,9 @@ fn overview(targets: &[&Target], ended: &[Ended]) -> String {
         let id = targets.get(e.index).map_or("", |t| t.id.as_str());
         let word = summary::word(e);
         let artifact = manifest(e).map_or_else(String::new, |m| {
-            format!("{} · {}", escaped(&m.artifact.file), table::size(m.artifact.size))
+            let (file, size) = (escaped(&m.artifact.file), table::size(m.artifact.size));
+            // The page lies in `out/`, beside the directories of the targets.
+            format!("<a href=\"{id}/{file}\">{file}</a> · {size}")
         });
         // Writing to a String cannot fail.
         let _ = writeln!(

@@ -40,12 +40,12 @@ is not started, and the report says so.
 
 Examples:
   cargo xtask deploy-test debian-12-mirror
-  cargo xtask deploy-test out/debian-12-mirror-amd64/debian-12.tar.gz --firmware bios
+  cargo xtask deploy-test ./debian-12.tar.gz --firmware bios
   cargo xtask deploy-test debian-13 --disk nvme --layout lvm --format json
   cargo xtask deploy-test debian-13 --machines pairs
   cargo xtask deploy-test ./windows.dd.gz --target windows-2022
   cargo xtask deploy-test rocky9-arm64 --no-boot
-  cargo xtask deploy-test debian-12 --air-gap --clock=-400d --slow-disk --junit deploy.xml")]
+  cargo xtask deploy-test debian-12 --air-gap --clock=-400d --slow-disk")]
 pub struct Args {
     /// A target that was built, or an artifact
     #[arg(value_name = "TARGET|FILE")]

@@ -7,11 +7,13 @@ use anyhow::Result;
 use super::machines::Image;
 use super::{Args, Artifact, BUILTIN};
 use crate::arch::Arch;
+use crate::at::At as _;
 use crate::build::manifest::{self, Manifest};
 use crate::catalog::{self, Catalog, Selection, Target};
 use crate::date;
 use crate::deploy::{DiskBus, Firmware, Layout, Network, System};
 use crate::exit::Coded;
+use crate::given;
 use crate::host::Host;
 use crate::maas::filetype;
 use crate::media;
@@ -22,12 +24,9 @@ use crate::verbs::Context;
 /// # Errors
 /// No such target or file, or it was not built.
 pub fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
-    let given = Path::new(&args.artifact);
-    if given.is_file() {
-        return of_file(given.canonicalize()?, args, context);
-    }
-    if args.artifact.contains(['/', '.']) {
-        return Err(Coded::usage(format!("{}: no such file", args.artifact)));
+    let path = Path::new(&args.artifact);
+    if given::is_meant(&args.artifact) {
+        return of_file(given::file("the artifact", path)?, args, context);
     }
     if args.target.is_some() {
         return Err(Coded::usage("--target says what a FILE is; a target needs no other"));
@@ -192,7 +191,11 @@ const OVERHEAD: u64 = 2 << 30;
 
 /// A compressed image unpacks to two to four times its size.
 pub fn need_space(host: &Host, artifact: &Path) -> Result<()> {
-    let needed = std::fs::metadata(artifact)?.len().saturating_mul(4).saturating_add(OVERHEAD);
+    let needed = std::fs::metadata(artifact)
+        .at("read", artifact)?
+        .len()
+        .saturating_mul(4)
+        .saturating_add(OVERHEAD);
     match host.space.iter().find(|space| space.role == "out") {
         Some(space) if space.free < needed => Err(Coded::host(format!(
             "{} has {} MiB free, this test needs about {} MiB for its disks\n  hint: cargo xtask clean, or --out DIR",
@@ -212,7 +215,7 @@ pub fn ephemeral(args: &Args, media: &Path, arch: Arch) -> Result<PathBuf> {
     if let Some(file) = &args.ephemeral {
         return match file.is_file() {
             true => Ok(file.clone()),
-            false => Err(Coded::usage(format!("--ephemeral {}: no such file", file.display()))),
+            false => given::file("--ephemeral", file),
         };
     }
     bootstrapped(media, arch).ok_or_else(|| {
