@@ -23,6 +23,7 @@ pub mod maas;
 pub mod machine;
 pub mod oauth;
 pub mod outputs;
+pub mod page;
 pub mod relay;
 pub mod report;
 pub mod run;

@@ -179,7 +179,8 @@ fn a_disk_of_ubuntu_deploys_up_to_its_first_start() {
         .status();
     assert!(packed.unwrap().success());
     for machine in ["--firmware uefi --layout lvm --disk nvme", "--firmware bios --disk scsi"] {
-        let report = deploy(dir.path(), archive.to_str().unwrap(), machine);
+        let machine = format!("--target ubuntu-noble-flat-amd64 {machine}");
+        let report = deploy(dir.path(), archive.to_str().unwrap(), &machine);
         assert_eq!(report["machine"]["sent as"], "custom on ubuntu");
         assert_eq!(report["facts"]["os_id"], "ubuntu");
     }

@@ -14,7 +14,7 @@ use super::output::FAILED;
 use super::run::Outcome;
 use super::summary;
 use crate::catalog::Target;
-use crate::deploy::outputs;
+use crate::deploy::{outputs, page};
 use crate::repo::Repo;
 use crate::{date, table};
 
@@ -132,7 +132,7 @@ fn section(repo: &Repo, target: &Target, ended: &Ended) -> String {
 fn deploy_test(dir: &Path, manifest: Option<&Manifest>) -> String {
     let last = outputs::last(dir);
     let own = last.filter(|last| manifest.is_some_and(|m| m.artifact.sha256 == last.sha256));
-    own.map_or_else(String::new, |report| outputs::html_section(&report))
+    own.map_or_else(String::new, |report| page::html_section(&report))
 }
 
 /// One bar, divided by phases.

@@ -6,11 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 use super::checks::Outcome;
-use super::report::{Report, clock};
+use super::page;
+use super::report::Report;
 use super::run::NOT_ASKED;
 use crate::build::output::write_atomic;
 use crate::build::summary::escaped;
@@ -19,7 +18,6 @@ use crate::build::summary::escaped;
 pub const LAST: &str = "deploy-test.json";
 /// The same as a page, beside the logs.
 const PAGE: &str = "report.html";
-const STYLE: &str = include_str!("../../data/report.css");
 
 /// Writes the last test of a directory and the page beside the logs.
 ///
@@ -31,7 +29,7 @@ pub fn store(dir: &Path, report: &Report) -> Result<PathBuf> {
         write_atomic(&dir.join(LAST), text.as_bytes())?;
     }
     let page = report.logs.join(PAGE);
-    write_atomic(&page, html_page(report).as_bytes())?;
+    write_atomic(&page, page::html_page(report).as_bytes())?;
     Ok(page)
 }
 
@@ -97,73 +95,6 @@ fn expected(check: &Outcome) -> String {
 
 fn failed(message: &str, text: &str) -> String {
     format!("<failure message=\"{}\">{}</failure>", escaped(message), escaped(text))
-}
-
-fn html_page(report: &Report) -> String {
-    let word = if report.passed { "passed" } else { "failed" };
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>deploy-test {word}</title>\
-         <style>{STYLE}</style></head><body>\n<h2>{}</h2><p>sha256 <code>{}</code></p>\n{}</body></html>\n",
-        escaped(&report.artifact.to_string_lossy()),
-        escaped(&report.sha256),
-        html_section(report)
-    )
-}
-
-/// What a page about an artifact says about its last deploy test.
-#[must_use]
-pub fn html_section(report: &Report) -> String {
-    let (class, word) = if report.passed { ("good", "passed") } else { ("bad", "failed") };
-    let machine: Vec<&str> = report.machine.values().map(String::as_str).collect();
-    let mut html = format!(
-        "<section class=\"{class}\"><h3>deploy-test <small>{word}</small></h3><p>{} · {}</p>\n",
-        escaped(&report.date),
-        escaped(&machine.join(" · "))
-    );
-    if !report.passed || report.not_run.is_some() || !report.notes.is_empty() {
-        let _ = writeln!(html, "<pre class=\"why\">{}</pre>", escaped(&report.to_string()));
-    }
-    html.push_str("<ol class=\"key\">");
-    for phase in &report.phases {
-        let _ = write!(html, "<li>{} <b>{}</b></li>", escaped(&phase.name), clock(phase.seconds));
-    }
-    html.push_str("</ol>\n");
-    if !report.checks.is_empty() {
-        let held = report.checks.len() - report.failed().count();
-        let _ = write!(
-            html,
-            "<details><summary>{held} of {} checks hold</summary><table>",
-            report.checks.len()
-        );
-        for check in &report.checks {
-            let (class, word) = if check.passed { ("good", "ok") } else { ("bad", "FAIL") };
-            let _ = write!(
-                html,
-                "<tr class=\"{class}\"><td>{}<td>{word}<td>{}<td><code>{}</code></tr>",
-                escaped(&check.id),
-                escaped(&check.why),
-                escaped(check.got.lines().next().unwrap_or_default())
-            );
-        }
-        html.push_str("</table></details>\n");
-    }
-    let failure = report.failure.as_ref().and_then(|failure| failure.screen.as_ref());
-    for path in report.pictures.iter().chain(failure) {
-        html.push_str(&picture(path));
-    }
-    html + "</section>\n"
-}
-
-fn picture(path: &Path) -> String {
-    let Ok(bytes) = fs::read(path) else { return String::new() };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    format!(
-        "<figure><img alt=\"screen of the deployed machine\" src=\"data:image/png;base64,{}\">\
-         <figcaption>{}</figcaption></figure>\n",
-        STANDARD.encode(bytes),
-        escaped(&name)
-    )
 }
 
 #[cfg(test)]
@@ -256,7 +187,7 @@ mod tests {
         let xml = junit(&bad);
         assert!(xml.contains("tests=\"3\" failures=\"2\" skipped=\"0\""), "{xml}");
         assert!(xml.contains("message=\"boot: a &lt; b\">do &quot;it&quot;"), "{xml}");
-        let html = html_page(&bad);
+        let html = page::html_page(&bad);
         // A page that lies alone must say what it is about.
         assert!(
             html.contains(&*bad.artifact.to_string_lossy()) && html.contains("<code>aa</code>")

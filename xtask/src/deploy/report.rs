@@ -115,7 +115,7 @@ impl std::fmt::Display for Report {
             write_failure(out, failure)?;
         }
         for outcome in self.failed() {
-            writeln!(out, "      {:<9} | expected {}", outcome.id, outcome.expected)?;
+            writeln!(out, "      check     | {}: expected {}", outcome.id, outcome.expected)?;
             for line in outcome.got.lines().take(12) {
                 writeln!(out, "                | {line}")?;
             }

@@ -43,7 +43,7 @@ Examples:
   cargo xtask deploy-test ./debian-12.tar.gz --firmware bios
   cargo xtask deploy-test debian-13 --disk nvme --layout lvm --format json
   cargo xtask deploy-test debian-13 --machines pairs
-  cargo xtask deploy-test ./windows.dd.gz
+  cargo xtask deploy-test ./windows.dd.gz --target windows-2022
   cargo xtask deploy-test rocky9-arm64 --no-boot
   cargo xtask deploy-test debian-12 --air-gap --clock=-400d --slow-disk")]
 pub struct Args {
@@ -99,6 +99,10 @@ pub struct Args {
     /// Debian has no curtin, Ubuntu has up to 22.04
     #[arg(long, value_name = "LINE")]
     curtin_source: Option<String>,
+    /// What a FILE is, if no manifest beside it says so: its login user, firmware, and what MAAS
+    /// sends it
+    #[arg(long, value_name = "TARGET")]
+    target: Option<String>,
     /// Architecture of a FILE without a manifest [default: amd64]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
@@ -139,6 +143,7 @@ impl Args {
             ephemeral: std::env::var_os("XTASK_EPHEMERAL").map(PathBuf::from),
             curtin: BUILTIN.to_owned(),
             curtin_source: None,
+            target: None,
             arch: None,
             timeout: TIMEOUT_MINUTES,
             record: false,
@@ -157,6 +162,7 @@ struct Artifact {
     arch: Arch,
     login_user: Option<String>,
     system: System,
+    boots: Vec<Firmware>,
     firmware: Firmware,
     logs: PathBuf,
     /// Where the last test of this artifact is kept.
@@ -171,7 +177,11 @@ struct Artifact {
 /// The artifact, the ephemeral system or a tool is missing; interrupted.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let mut exit = Exit::Ok;
-    for args in args.each() {
+    let machines = match args.machines {
+        Machines::One => vec![args.clone()],
+        _ => args.each(&find::image(args, context)?),
+    };
+    for args in machines {
         if run_one(&args, context)? != Exit::Ok {
             exit = Exit::Failed;
         }

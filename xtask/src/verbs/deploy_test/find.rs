@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::machines::Image;
 use super::{Args, Artifact, BUILTIN};
 use crate::arch::Arch;
 use crate::at::At as _;
 use crate::build::manifest::{self, Manifest};
-use crate::catalog::{self, Selection, Target};
+use crate::catalog::{self, Catalog, Selection, Target};
 use crate::date;
 use crate::deploy::{DiskBus, Firmware, Layout, Network, System};
 use crate::exit::Coded;
@@ -27,13 +28,29 @@ pub fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
     if given::is_meant(&args.artifact) {
         return of_file(given::file("the artifact", path)?, args, context);
     }
-    let catalog = context.repo.catalog()?;
-    let patterns = [args.artifact.clone()];
+    if args.target.is_some() {
+        return Err(Coded::usage("--target says what a FILE is; a target needs no other"));
+    }
+    of_target(named(&args.artifact, args, &context.repo.catalog()?)?, args, context)
+}
+
+/// The one target of a name.
+fn named<'a>(name: &str, args: &Args, catalog: &'a Catalog) -> Result<&'a Target> {
+    let patterns = [name.to_owned()];
     let today = date::today();
     let selection = Selection { patterns: &patterns, all: false, arch: args.arch, today: &today };
-    let chosen = catalog::select(&catalog, &selection).map_err(Coded::nothing)?;
-    let target = crate::verbs::only(&args.artifact, &chosen)?;
-    of_target(target, args, context)
+    let chosen = catalog::select(catalog, &selection).map_err(Coded::nothing)?;
+    crate::verbs::only(name, &chosen)
+}
+
+/// What the image of the command line is made for.
+///
+/// # Errors
+/// As [`artifact`].
+pub fn image(args: &Args, context: &Context) -> Result<Image> {
+    let found = artifact(args, context)?;
+    let firmware = found.boots;
+    Ok(Image { arch: found.arch, firmware, whole_disk: found.source.starts_with("dd-") })
 }
 
 fn of_target(target: &Target, args: &Args, context: &Context) -> Result<Artifact> {
@@ -54,6 +71,7 @@ fn of_target(target: &Target, args: &Args, context: &Context) -> Result<Artifact
         arch: target.arch,
         login_user: Some(target.facts.maas.login_user.clone()),
         system: system_of(target),
+        boots: boots(target),
         firmware,
         logs: dir.join(format!("deploy-test-{machine}")),
         run: format!("deploy-test-{id}-{machine}"),
@@ -65,12 +83,19 @@ fn of_file(file: PathBuf, args: &Args, context: &Context) -> Result<Artifact> {
     let own = manifest_of(&file);
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
-    let catalog = context.repo.catalog().ok();
-    let target = own.as_ref().and_then(|m| catalog.as_ref()?.targets().find(|t| t.id == m.target));
+    let catalog = match args.target {
+        Some(_) => Some(context.repo.catalog()?),
+        None => context.repo.catalog().ok(),
+    };
+    let target = match (&args.target, &catalog) {
+        (Some(name), Some(catalog)) => Some(named(name, args, catalog)?),
+        _ => own.as_ref().and_then(|m| catalog.as_ref()?.targets().find(|t| t.id == m.target)),
+    };
     let firmware = args.firmware.or(target.map(firmware_of)).unwrap_or_default();
     let machine = machine_name(args, firmware);
     // A target's test is the target's, however it is named here.
-    let dir = match target {
+    let vouched = |t: &&Target| own.as_ref().is_some_and(|manifest| manifest.target == t.id);
+    let dir = match target.filter(vouched) {
         Some(target) => context.repo.out_dir(&target.id),
         None => context.repo.out.join("deploy-test").join(&name),
     };
@@ -83,6 +108,7 @@ fn of_file(file: PathBuf, args: &Args, context: &Context) -> Result<Artifact> {
         arch: args.arch.or(target.map(|t| t.arch)).unwrap_or(Arch::Amd64),
         login_user: target.map(|t| t.facts.maas.login_user.clone()),
         system: target.map(system_of).unwrap_or_default(),
+        boots: target.map_or_else(|| vec![Firmware::Uefi, Firmware::Bios], boots),
         firmware,
         logs: dir.join(format!("deploy-test-{machine}")),
         run: format!("deploy-test-{name}-{machine}"),
@@ -91,11 +117,18 @@ fn of_file(file: PathBuf, args: &Args, context: &Context) -> Result<Artifact> {
     })
 }
 
+/// What a target boots from; one that does not say boots from both.
+fn boots(target: &Target) -> Vec<Firmware> {
+    let boot = &target.facts.contract.boot;
+    let all =
+        [(catalog::Firmware::Uefi, Firmware::Uefi), (catalog::Firmware::Bios, Firmware::Bios)];
+    let wanted = all.into_iter().filter(|(theirs, _)| boot.is_empty() || boot.contains(theirs));
+    wanted.map(|(_, ours)| ours).collect()
+}
+
 /// UEFI, unless the target boots from BIOS alone.
 fn firmware_of(target: &Target) -> Firmware {
-    let boot = &target.facts.contract.boot;
-    let only_bios = !boot.is_empty() && !boot.contains(&catalog::Firmware::Uefi);
-    if only_bios { Firmware::Bios } else { Firmware::Uefi }
+    boots(target).first().copied().unwrap_or_default()
 }
 
 /// What MAAS takes a target's image for.

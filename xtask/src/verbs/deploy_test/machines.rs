@@ -20,6 +20,17 @@ pub enum Machines {
     All,
 }
 
+/// What an image is made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Its architecture.
+    pub arch: Arch,
+    /// What it boots from.
+    pub firmware: Vec<Firmware>,
+    /// It is written as it is.
+    pub whole_disk: bool,
+}
+
 /// Each pair of values occurs once.
 const PAIRS: [(Firmware, Layout, DiskBus); 4] = [
     (Firmware::Uefi, Layout::Flat, DiskBus::Nvme),
@@ -29,9 +40,9 @@ const PAIRS: [(Firmware, Layout, DiskBus); 4] = [
 ];
 
 impl Args {
-    /// One set of options for each machine.
-    pub fn each(&self) -> Vec<Self> {
-        let arm = self.arch == Some(Arch::Arm64) || self.artifact.ends_with("arm64");
+    /// One set of options for each machine that the image is for.
+    pub fn each(&self, image: &Image) -> Vec<Self> {
+        let arm = image.arch == Arch::Arm64;
         let all: Vec<(Firmware, Layout, DiskBus)> = match self.machines {
             Machines::One => return vec![self.clone()],
             Machines::Pairs => PAIRS.to_vec(),
@@ -45,7 +56,13 @@ impl Args {
             }
         };
         let possible = |(firmware, _, disk): &(Firmware, Layout, DiskBus)| {
-            !arm || (*firmware != Firmware::Bios && *disk != DiskBus::Sata)
+            let there = !arm || (*firmware != Firmware::Bios && *disk != DiskBus::Sata);
+            there && image.firmware.contains(firmware)
+        };
+        // A whole disk brings its own layout: of each the machine without one is left.
+        let laid_out = |(firmware, layout, disk)| match image.whole_disk {
+            true => (firmware, Layout::default(), disk),
+            false => (firmware, layout, disk),
         };
         let one = |(firmware, layout, disk): (Firmware, Layout, DiskBus)| Self {
             junit: self.junit.as_ref().map(|path| beside(path, firmware, layout, disk)),
@@ -55,7 +72,13 @@ impl Args {
             machines: Machines::One,
             ..self.clone()
         };
-        all.into_iter().filter(possible).map(one).collect()
+        let mut machines = Vec::new();
+        for machine in all.into_iter().filter(possible).map(laid_out) {
+            if !machines.contains(&machine) {
+                machines.push(machine);
+            }
+        }
+        machines.into_iter().map(one).collect()
     }
 }
 
@@ -74,16 +97,26 @@ mod tests {
 
     #[test]
     fn pairs_cover_every_pair_and_all_is_the_product() {
-        let each = |machines, id: &str| Args { machines, ..Args::of_target(id) }.each();
-        let pairs = each(Machines::Pairs, "debian");
+        let firmware = vec![Firmware::Uefi, Firmware::Bios];
+        let any = Image { arch: Arch::Amd64, firmware, whole_disk: false };
+        let each =
+            |machines, image: &Image| Args { machines, ..Args::of_target("debian") }.each(image);
+        let pairs = each(Machines::Pairs, &any);
         let three = |a: &Args| [a.firmware.unwrap().name(), a.layout.name(), a.disk.name()];
         for (first, second) in [(0, 1), (0, 2), (1, 2)] {
             let seen: BTreeSet<_> =
                 pairs.iter().map(|a| (three(a)[first], three(a)[second])).collect();
             assert_eq!(seen.len(), 4, "{first} {second}");
         }
-        let all: BTreeSet<_> = each(Machines::All, "debian").iter().map(three).collect();
+        let all: BTreeSet<_> = each(Machines::All, &any).iter().map(three).collect();
         assert_eq!(all.len(), 16);
-        assert_eq!(each(Machines::All, "debian-13-mirror-arm64").len(), 6);
+        let arm = Image { arch: Arch::Arm64, ..any.clone() };
+        assert_eq!(each(Machines::All, &arm).len(), 6);
+        // A machine that the image is not made for would fail without a fault of it.
+        let uefi = Image { firmware: vec![Firmware::Uefi], ..any.clone() };
+        assert_eq!([Machines::Pairs, Machines::All].map(|m| each(m, &uefi).len()), [2, 8]);
+        let disk = Image { whole_disk: true, ..any.clone() };
+        assert_eq!([Machines::Pairs, Machines::All].map(|m| each(m, &disk).len()), [4, 8]);
+        assert_eq!(each(Machines::One, &uefi).len(), 1);
     }
 }
