@@ -4,7 +4,8 @@
 //!
 //! `cargo test -p xtask --test standin -- --ignored`: QEMU, OVMF, AAVMF for arm64,
 //! and Debian's mirror by apt. `STANDIN=sles` runs those whose target begins so;
-//! `--nocapture` says how long each took.
+//! `--nocapture` says how long each took. `STANDIN_ENGINE=packer` builds with a
+//! real Packer on `PATH`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
@@ -49,10 +50,11 @@ fn build(dir: &Path, target: &str, mutation: &str) -> (bool, String) {
     let iso = medium(dir, target, mutation);
     // Hours of VMs outlive the next compilation: STANDIN_XTASK names a copy.
     let binary = std::env::var_os("STANDIN_XTASK");
+    let engine = std::env::var("STANDIN_ENGINE").unwrap_or_else(|_| "builtin".into());
     let mut xtask = Command::new(binary.unwrap_or_else(|| env!("CARGO_BIN_EXE_xtask").into()));
     // Keys need no pauses of 100 ms here: it saves a third of the time.
     xtask
-        .args(["build", target, "--engine", "builtin", "--iso"])
+        .args(["build", target, "--engine", engine.as_str(), "--iso"])
         .args([iso.as_os_str(), "--out".as_ref(), out(dir).as_os_str()])
         .env("PACKER_KEY_INTERVAL", "20ms")
         .current_dir(tree().join(".."));
