@@ -50,7 +50,7 @@ locals {
     language     = var.locale == "C.UTF-8" ? "en_US.UTF-8" : var.locale
     timezone     = var.timezone
     console      = local.installer_console
-    packages     = concat(var.extra_packages, compact([var.kernel]))
+    packages     = concat(var.extra_packages, [for name in compact([var.kernel]) : replace(name, "=", "-")])
     environment  = local.environment
     library      = file("${abspath(path.root)}/scripts/lib.sh")
     post         = file("${abspath(path.root)}/scripts/post.sh")

@@ -57,6 +57,16 @@ variable "media_directory" {
   description = "Where bootstrapped base disks are. Unset: media/ beside this directory. Flavor mirror."
 }
 
+variable "kernel_policy" {
+  type        = string
+  default     = "image"
+  description = "Which kernel a machine gets: image (the one in the image) or pinned (exactly the version in kernel). MAAS's own choice is Ubuntu's kernel, which Debian does not have."
+  validation {
+    condition     = contains(["image", "pinned"], var.kernel_policy)
+    error_message = "The kernel_policy must be image or pinned."
+  }
+}
+
 variable "apt_mirror" {
   type        = string
   default     = ""
@@ -130,6 +140,7 @@ locals {
     "RELEASE=${var.release}",
     "CODENAME=${local.release.codename}",
     "ARCHITECTURE=${var.architecture}",
+    "KERNEL_POLICY=${var.kernel_policy}",
     "NONFREE=${local.release.nonfree}",
     "FIRMWARE_PACKAGES=${join(" ", local.firmware_packages)}",
     "UPGRADE=${var.upgrade}",

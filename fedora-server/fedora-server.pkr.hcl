@@ -3,7 +3,7 @@
 
 variable "release" {
   type        = string
-  default     = "43"
+  default     = "44"
   description = "Fedora release."
   validation {
     condition     = contains(["41", "42", "43", "44"], var.release)

@@ -12,8 +12,8 @@ locals {
     title         = "Oracle Linux 10"
     major         = 10
     efi_directory = "redhat"
-    iso_url       = "${local.installer_media_base}/ISOS/OracleLinux/OL10/u1/${local.rpm_arch}/OracleLinux-R10-U1-${local.rpm_arch}-boot.iso"
-    iso_checksum  = "file:${local.checksum_base}/OracleLinux-R10-U1-Server-${local.rpm_arch}.checksum"
+    iso_url       = "${local.installer_media_base}/ISOS/OracleLinux/OL10/u2/${local.rpm_arch}/OracleLinux-R10-U2-${local.rpm_arch}-boot.iso"
+    iso_checksum  = "file:${local.checksum_base}/OracleLinux-R10-U2-Server-${local.rpm_arch}.checksum"
     install_url   = "${local.installer_mirror}/repo/OracleLinux/OL10/baseos/latest/${local.rpm_arch}/"
     repositories = {
       AppStream = "${local.installer_mirror}/repo/OracleLinux/OL10/appstream/${local.rpm_arch}/"

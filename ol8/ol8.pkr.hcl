@@ -18,5 +18,6 @@ locals {
     repositories = {
       AppStream = "${local.installer_mirror}/repo/OracleLinux/OL8/appstream/${local.rpm_arch}/"
     }
+    hook = true # curtin before 24.0 does not know Oracle Linux, and MAAS 3.5 has 23.1
   }
 }

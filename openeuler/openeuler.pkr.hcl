@@ -4,7 +4,7 @@
 locals {
   rpm_arch      = { amd64 = "x86_64", arm64 = "aarch64" }[var.architecture]
   media_default = "https://repo.openeuler.org"
-  version       = "24.03-LTS-SP3"
+  version       = "24.03-LTS-SP4"
   iso           = "${local.installer_media_base}/openEuler-${local.version}/ISO/${local.rpm_arch}/openEuler-${local.version}-${local.rpm_arch}-dvd.iso"
   tree          = "${local.installer_mirror}/openEuler-${local.version}"
   os = {

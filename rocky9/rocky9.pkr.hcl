@@ -9,5 +9,6 @@ locals {
     version       = "9.8"
     prefix        = "Rocky"
     efi_directory = "rocky"
+    own_checksum  = true # the list that is signed is of one medium
   }
 }

@@ -8,6 +8,7 @@ variable "iso_path" {
 }
 
 locals {
+  medium_refusal = ""
   os = {
     image     = "sles15"
     disk_size = "8G"

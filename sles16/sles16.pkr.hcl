@@ -8,9 +8,11 @@ variable "iso_path" {
 }
 
 locals {
-  # The medium of 16.0 has no cloud-init. It comes from where you say; without
-  # that the installation stops at once and says so.
+  # The medium of 16.0 has no cloud-init. It comes from where you say. Without
+  # that xtask starts no machine, and under Packer the installer stops at once.
   cloud_init_source = local.suse_registered || length(var.repositories) > 0 || var.mirror != null
+  can_install       = local.cloud_init_source || var.package_directory != null || var.answer_file != null
+  medium_refusal    = local.can_install ? "" : "the SLES 16 medium has no cloud-init: set registration_code, registration_url, repositories, mirror or package_directory"
   os = {
     image     = "sles16"
     disk_size = "20G"
@@ -18,7 +20,6 @@ locals {
     path      = "/profile.json"
     answer = templatefile(coalesce(var.answer_file, "${abspath(path.root)}/http/profile.json.pkrtpl.hcl"), merge(local.suse_values, {
       cloud_init_packages = local.cloud_init_source ? ["cloud-init"] : []
-      can_install         = local.cloud_init_source || var.package_directory != null
     }))
     keys      = "<down><wait1s>"
     arguments = "inst.auto=ANSWER inst.finish=poweroff inst.self_update=0"

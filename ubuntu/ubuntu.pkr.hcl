@@ -85,16 +85,16 @@ variable "upgrade" {
   description = "Install pending updates."
 }
 
-variable "autoinstall" {
+variable "answer_file" {
   type        = string
   default     = null
   description = "Your own autoinstall template. It gets what http/autoinstall.pkrtpl.hcl gets. Flavors flat and lvm."
 }
 
-variable "boot_append" {
+variable "boot_command_suffix" {
   type        = string
   default     = ""
-  description = "More kernel arguments for the installer. Flavors flat and lvm."
+  description = "More arguments for the installer's kernel. Flavors flat and lvm."
 }
 
 variable "boot_wait" {
@@ -170,7 +170,7 @@ locals {
   # The serial console is what a failed installation is judged by.
   consoles = { amd64 = "ttyS0,115200", arm64 = "ttyAMA0" }
 
-  arguments = compact(["autoinstall", "console=tty0", "console=${local.consoles[var.architecture]}", var.boot_append, "---"])
+  arguments = compact(["autoinstall", "console=tty0", "console=${local.consoles[var.architecture]}", var.boot_command_suffix, "---"])
 
   # In GRUB's editor: the linux line is the fourth of the first entry, and ends
   # in ` ---`, which parts the installer's arguments from the installed system's.
@@ -236,7 +236,7 @@ source "qemu" "ubuntu" {
   cd_label = "cidata"
   cd_content = {
     "meta-data" = file("${abspath(path.root)}/http/meta-data")
-    "user-data" = local.install ? templatefile(coalesce(var.autoinstall, "${abspath(path.root)}/http/autoinstall.pkrtpl.hcl"), {
+    "user-data" = local.install ? templatefile(coalesce(var.answer_file, "${abspath(path.root)}/http/autoinstall.pkrtpl.hcl"), {
       layout   = local.flavor.layout
       locale   = var.locale
       timezone = var.timezone

@@ -124,6 +124,8 @@ local "random_password" {
 }
 
 locals {
+  #   legacy_cpu   the installer refuses CPUs that the release no longer supports,
+  #                and knows the words that allow them
   versions = {
     "6.7" = { firmware = "bios", memory = 4096, media_size = false, legacy_cpu = false }
     "7"   = { firmware = "uefi", memory = 8192, media_size = true, legacy_cpu = true }
@@ -143,6 +145,7 @@ locals {
     license_key   = var.license_key
     ssh           = var.ssh
     esxi_shell    = var.esxi_shell
+    unsupported   = local.version.legacy_cpu && var.allow_legacy_cpu
     marker        = local.marker
   })
   marker = "image-build: installed"

@@ -25,8 +25,8 @@ class Loader(unittest.TestCase):
     def install(self):
         run = mock.Mock(side_effect=lambda argv: subprocess.CompletedProcess(argv, 0, stdout="/boot/grub2\n"))
         with mock.patch.object(hooks.hooklib, "register_entry") as register:
-            hooks.install_uefi_loader(run, self.target, "x86_64")
-        return register.call_args[0][2:]
+            hooks.install_uefi_loader(run, {}, self.target, "x86_64")
+        return register.call_args[0][3:]
 
     def test_loaders_come_from_beside_the_hook(self):
         hooks.hooklib.write_file(self.target, "curtin/esp/EFI/BOOT/bootx64.efi", "shim")

@@ -54,7 +54,7 @@ ${name}
 echo "image-build: the answer file was read" >/dev/${console}
 %end
 
-%post --erroronfail --interpreter=/bin/bash --log=/tmp/image-build.log
+%post --erroronfail --interpreter=/bin/bash
 %{ for name, value in environment ~}
 export ${name}='${replace(value, "'", "'\\''")}'
 %{ endfor ~}

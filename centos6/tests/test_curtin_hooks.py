@@ -29,8 +29,9 @@ class Pure(unittest.TestCase):
             ("/dev/sda", "/dev/sda1", "(hd0,0)"), ("/dev/nvme0n1", "/dev/nvme0n1p2", "(hd0,1)"),
         ]:
             self.assertEqual(hooks.grub_partition(disk, partition), expected)
-        with self.assertRaisesRegex(RuntimeError, "plain partition"):
-            hooks.grub_partition("/dev/sda", "/dev/mapper/vg-root")
+        for elsewhere in ("/dev/mapper/vg-root", "/dev/sdb1"):
+            with self.assertRaisesRegex(RuntimeError, "plain partition of /dev/sda"):
+                hooks.grub_partition("/dev/sda", elsewhere)
 
     def test_newest_kernel_is_the_default(self):
         text = hooks.grub_conf(["2.6.32-1", "2.6.32-2"], "abcd", "/boot", ["console=tty0"])

@@ -2,8 +2,8 @@
 
 Lies beside curtin-hooks in /curtin of the image. Runs in the ephemeral Ubuntu
 that deploys, as root, not chrooted, under whatever Python that has (3.6 and
-later). Nothing here needs a network. Only names that curtin 21 to 26 all have
-are used.
+later). Nothing here needs a network. Only names that every curtin from 22.1 to
+26 has are used.
 """
 
 import contextlib
@@ -19,6 +19,10 @@ EFI_NAMES = {
     "x86_64": ("x86_64-efi", "shimx64.efi", "grubx64.efi", "BOOTX64.EFI"),
     "aarch64": ("arm64-efi", "shimaa64.efi", "grubaa64.efi", "BOOTAA64.EFI"),
 }
+
+
+# Arguments that PXELINUX and GRUB append for the installer.
+NETWORK_BOOT = ("BOOTIF=", "initrd=", "BOOT_IMAGE=")
 
 
 def log(message):
@@ -48,12 +52,15 @@ def datasource_files(cloudconfig):
 def kernel_parameters(cmdline):
     """What the deployed kernel gets of the installer's command line.
 
-    Consoles, and what MAAS was told to pass on, which stands after `---`.
+    Consoles, and what MAAS was told to pass on, which stands after `---` or, of
+    old, `--`. What the network boot appended there too is not meant for it. The
+    last console is the one the system talks on, so one named twice is the later.
     """
-    before, _, after = cmdline.partition(" --- ")
-    consoles = [word for word in before.split() if word.startswith("console=")]
-    words = consoles + after.split() + ["rd.auto=1"]
-    return list(dict.fromkeys(words))
+    separator = " --- " if " --- " in cmdline else " -- "
+    before, *after = cmdline.split(separator)
+    carried = [word for word in " ".join(after).split() if not word.startswith(NETWORK_BOOT)]
+    consoles = [word for word in before.split() if word.startswith("console=") and word not in carried]
+    return list(dict.fromkeys(consoles + carried + ["rd.auto=1"]))
 
 
 def with_parameters(text, parameters):
@@ -80,10 +87,17 @@ def entry_number(entries, label):
     return match.group(1) if match else None
 
 
+def updates_nvram(cfg):
+    """False if MAAS's user told curtin to leave the firmware's entries alone."""
+    section = cfg.get("boot") or cfg.get("grub") or {}
+    return bool(section.get("update_nvram", True))
+
+
 def parse_disks(tree):
-    """Names of type disk in `lsblk -o NAME,TYPE`, each once."""
-    names = [line.split()[0] for line in tree.splitlines() if line.split()[1:] == ["disk"]]
-    return list(dict.fromkeys(names))
+    """Names of the disks in `lsblk -o NAME,TYPE`, each once; of a multipath disk not its paths."""
+    rows = [line.split() for line in tree.splitlines()]
+    names = [[row[0] for row in rows if row[1:] == [kind]] for kind in ("mpath", "disk")]
+    return list(dict.fromkeys(names[0] or names[1]))
 
 
 # The target's state.
@@ -110,18 +124,27 @@ def output_of(argv):
     return done.stdout.strip()
 
 
-def boot_disks(path):
-    """The disks below the file system mounted at path, all layers resolved."""
+def boot_disks(cfg, path):
+    """The disks for a boot sector: those MAAS marked, else those below the file system at path."""
+    items = (cfg.get("storage") or {}).get("config") or []
+    marked = [item["id"] for item in items if item.get("grub_device")]
+    if marked:
+        from curtin.commands import block_meta
+        volumes = block_meta.extract_storage_ordered_dict(cfg)
+        return [block_meta.get_path_to_storage_volume(name, volumes) for name in marked]
     source = output_of(["findmnt", "-n", "-o", "SOURCE", "-M", path]).split("[")[0]
     return parse_disks(output_of(["lsblk", "-s", "-n", "-l", "-p", "-o", "NAME,TYPE", source]))
 
 
 def esp_of(target):
     """Disk and partition number of the ESP that is mounted in the target."""
+    from curtin import block
     source = output_of(["findmnt", "-n", "-o", "SOURCE", "-M", os.path.join(target, "boot/efi")])
-    disk = output_of(["lsblk", "-n", "-d", "-p", "-o", "PKNAME", source])
-    with open("/sys/class/block/%s/partition" % os.path.basename(source), encoding="utf-8") as stream:
-        return disk, stream.read().strip()
+    # It knows the partitions of multipath disks, which the kernel does not.
+    disk, partition = block.get_blockdev_for_partition(source)
+    if partition is None:
+        raise RuntimeError("the ESP has to be a partition, and %s is none" % source)
+    return disk, str(partition)
 
 
 # Changes.
@@ -180,27 +203,41 @@ def chroot_runner(target):
 def set_kernel_parameters(target):
     with open("/proc/cmdline", encoding="utf-8") as stream:
         parameters = kernel_parameters(stream.read().strip())
-    path = os.path.join(target, "etc/default/grub")
-    with open(path, encoding="utf-8") as stream:
+    text = ""
+    with contextlib.suppress(FileNotFoundError), open(os.path.join(target, "etc/default/grub"), encoding="utf-8") as stream:
         text = stream.read()
     write_file(target, "etc/default/grub", with_parameters(text, parameters))
 
 
-def configure_storage(curthooks, cfg, target, state, family):
-    """fstab, swap, RAID, iSCSI and multipath by curtin's own functions."""
+def configure_storage(curthooks, cfg, target, state, iscsi="redhat"):
+    """fstab, swap, RAID, iSCSI, multipath and disk names by curtin's own functions.
+
+    They are called as for RHEL: SUSE has its files in the same places, and they
+    refuse RAID on SUSE. iscsi: whose places and services iSCSI's nodes have.
+    """
     state_dir = os.path.dirname(state.get("fstab") or "")
-    curthooks.configure_iscsi(cfg, state_dir, target, osfamily=family)
-    curthooks.configure_mdadm(cfg, state_dir, target, osfamily=family)
+    curthooks.configure_iscsi(cfg, state_dir, target, osfamily=iscsi)
+    curthooks.configure_mdadm(cfg, state_dir, target, osfamily="redhat")
+    # It adds the swap file to curtin's fstab, not to the target's.
+    curthooks.add_swap(cfg, target, state.get("fstab"))
     curthooks.copy_fstab(state.get("fstab"), target)
     crypttab = os.path.join(state_dir, "crypttab")
     if os.path.exists(crypttab):
         curthooks.copy_crypttab(crypttab, target)
-    curthooks.add_swap(cfg, target, state.get("fstab"))
-    curthooks.detect_and_handle_multipath(cfg, target, osfamily=family)
+    # The programs are in the image, under whatever name; nothing is downloaded.
+    multipath = dict(cfg.get("multipath") or {}, packages=[])
+    curthooks.detect_and_handle_multipath(dict(cfg, multipath=multipath), target, osfamily="redhat")
+    rules = os.path.join(state.get("scratch") or "", "rules.d")
+    if state.get("scratch") and os.path.isdir(rules):
+        os.makedirs(os.path.join(target, "etc/udev/rules.d"), exist_ok=True)
+        curthooks.copy_dname_rules(rules, target)
 
 
-def register_entry(run, target, label, loader):
+def register_entry(run, cfg, target, label, loader):
     """An NVRAM entry for the loader, last in the order."""
+    if not updates_nvram(cfg):
+        log("the firmware's boot entries stay as they are")
+        return
     entries = run(["efibootmgr"]).stdout
     stale = entry_number(entries, label)
     if stale:
@@ -214,10 +251,10 @@ def register_entry(run, target, label, loader):
     run(["efibootmgr", "--bootorder", boot_order(entries, added)])
 
 
-def install_bios_loader(run, target):
-    """GRUB in the boot sector of every disk below the root file system."""
+def install_bios_loader(run, cfg, target):
+    """GRUB in the boot sector of every disk that the machine may start from."""
     boot = os.path.join(target, "boot")
-    disks = boot_disks(boot if os.path.ismount(boot) else target)
+    disks = boot_disks(cfg, boot if os.path.ismount(boot) else target)
     if not disks:
         raise RuntimeError("found no disk below " + target)
     for disk in disks:

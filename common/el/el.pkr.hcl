@@ -70,7 +70,8 @@ locals {
     [for name in concat(local.el_packages, local.el_loader[var.architecture]) : try(local.os.renamed[name], name)],
     try(local.os.packages, []),
     var.extra_packages,
-    compact([var.kernel]),
+    # dnf has a dash where the knob has name=version.
+    [for name in compact([var.kernel]) : replace(name, "=", "-")],
     [for name in local.el_removed : "-${name}"],
   )
 

@@ -4,6 +4,12 @@
 
 set -Eeuo pipefail
 
+# What commands say goes to whoever runs this, and to the console if one fails.
+output=$(mktemp)
+exec 3>&1
+exec >"$output" 2>&1
+trap 'cat "$output" >&3; rm -f "$output"' EXIT
+
 say() {
   printf 'image-build: %s\n' "$*" | tee "/dev/$CONSOLE"
 }
@@ -12,7 +18,8 @@ say() {
 # there to press a key.
 fail() {
   trap - ERR
-  printf 'image-build: FAILED: %s\n' "$*" | tee "/dev/$CONSOLE" >&2
+  tail -n 20 "$output" >"/dev/$CONSOLE"
+  printf 'image-build: FAILED: %s\n' "$*" | tee "/dev/$CONSOLE"
   sync
   sleep 5
   echo o >/proc/sysrq-trigger

@@ -12,6 +12,8 @@
 #            answer     the answer file
 #            keys       from the boot menu to the editor's first line
 #            arguments  of the installer's kernel; ANSWER stands for the URL
+#          and local.medium_refusal: why nothing can come of this medium with
+#          these variables, or ""
 
 packer {
   required_version = ">= 1.11.0"
@@ -51,7 +53,11 @@ locals {
   machine       = { cpus = 2, memory = 4096, disk_size = local.os.disk_size, timeout = "3h" }
   media_default = "" # the medium is yours
 
-  suse_rpm_arch   = { amd64 = "x86_64", arm64 = "aarch64" }[var.architecture]
+  suse_rpm_arch = { amd64 = "x86_64", arm64 = "aarch64" }[var.architecture]
+  # YaST and Agama ask for packages by name alone.
+  suse_kernel_refusal = length(regexall("=", var.kernel)) > 0 ? "the SLES installers take a kernel by its name: leave out the version, and give repositories that have no other" : ""
+  refusal             = try(coalesce(local.suse_kernel_refusal, local.medium_refusal), "")
+
   suse_registered = var.registration_code != "" || var.registration_url != ""
   # Installers know languages, not locales.
   suse_language = var.locale == "C.UTF-8" ? "en_US" : split(".", var.locale)[0]
@@ -93,6 +99,7 @@ locals {
     registration_code = var.registration_code
     registration_url  = var.registration_url
     registered        = local.suse_registered
+    refusal           = local.refusal
     script = join("\n", concat(
       ["#!/bin/bash"],
       [for name, value in local.suse_environment : "export ${name}='${replace(value, "'", "'\\''")}'"],

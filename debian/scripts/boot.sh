@@ -39,7 +39,9 @@ fi
 initramfs_setting resume RESUME=none
 
 package=$(cat "$BUILD/kernel-package")
+package=${package%%=*}
 wanted=$(kernel_of_package "$package")
 [ -e "/boot/vmlinuz-$wanted" ] || die "package $package brought no /boot/vmlinuz-$wanted"
+name_kernel "$wanted"
 remove_other_kernels "$wanted"
 finish_initramfs "$wanted"

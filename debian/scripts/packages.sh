@@ -37,12 +37,8 @@ remove_grub_cloud
 say "Installing base packages"
 apt_quiet install "${base[@]}" "${network[@]}" "${loader[@]}"
 
-kernel=${KERNEL:-linux-image-$ARCHITECTURE}
-say "Kernel package: $kernel"
-apt_quiet install "$kernel"
-printf '%s\n' "${kernel%%=*}" >"$BUILD/kernel-package"
-
 install_extras
+install_kernel "linux-image-$ARCHITECTURE"
 
 if [ "$RELEASE" -ge 12 ] && is_installed ifupdown; then
   apt_quiet purge ifupdown

@@ -4,6 +4,7 @@
 # shellcheck source=lib.sh disable=SC1091
 . /var/lib/image-build/lib.sh
 
+check_kernel_policy
 wait_for_cloud_init
 save_apt
 configure_apt

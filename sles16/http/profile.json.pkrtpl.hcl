@@ -39,8 +39,8 @@
         "name": "read.sh",
         "content": ${jsonencode(join("\n", concat(
           ["#!/bin/bash", "echo 'image-build: the answer file was read' >/dev/${console}"],
-          can_install ? [] : [
-            "echo 'image-build: FAILED: the SLES 16 medium has no cloud-init: set registration_code, registration_url, repositories, mirror or package_directory' >/dev/${console}",
+          refusal == "" ? [] : [
+            "echo 'image-build: FAILED: ${refusal}' >/dev/${console}",
             "sleep 5",
             "echo o >/proc/sysrq-trigger",
           ],

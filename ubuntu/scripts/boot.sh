@@ -33,6 +33,7 @@ package=$(cat "$BUILD/kernel-package")
 package=${package%%=*}
 wanted=$(kernel_of_package "$package")
 [ -e "/boot/vmlinuz-$wanted" ] || die "package $package brought no /boot/vmlinuz-$wanted"
+name_kernel "$wanted"
 remove_other_kernels "$wanted"
 finish_initramfs "$wanted"
 
@@ -44,8 +45,9 @@ if [ "$ARTIFACT" = ddgz ]; then
   esac
   say "Loader on the removable path"
   # The machine's firmware has no entry for this disk: nothing installs a loader
-  # when a whole disk is deployed.
-  grub-install --target="$platform" --efi-directory=/boot/efi --bootloader-id=ubuntu --force-extra-removable --no-nvram
+  # when a whole disk is deployed. The signed GRUB looks for its settings in the
+  # directory of its distribution.
+  grub-install --target="$platform" --efi-directory=/boot/efi --bootloader-id="$(. /etc/os-release && echo "$ID")" --force-extra-removable --no-nvram
   [ -s "/boot/efi/EFI/BOOT/$loader" ] || die "grub-install left no EFI/BOOT/$loader"
 
   say "Root grows at first boot"

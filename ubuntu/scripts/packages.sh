@@ -36,20 +36,9 @@ remove_grub_cloud
 say "Installing base packages"
 apt_quiet install "${base[@]}" "${loader[@]}"
 
-# First, because a kernel of one's own comes from the directory of .deb files.
 install_extras
-
 # Cloud images have linux-virtual, which lacks the drivers of real machines.
-kernel=${KERNEL:-linux-generic}
-say "Kernel package: $kernel, policy $KERNEL_POLICY"
-apt_quiet install "$kernel"
-name=${kernel%%=*}
-if [ "$KERNEL_POLICY" = pinned ]; then
-  apt-mark hold "$name"
-  printf '%s\n' "$kernel" >"$BUILD/kernel-package"
-else
-  printf '%s\n' "$name" >"$BUILD/kernel-package"
-fi
+install_kernel linux-generic
 
 # eni would win where ifupdown was added; MAAS's configuration is netplan's.
 printf 'system_info:\n  network:\n    renderers: [netplan, eni]\n' >/etc/cloud/cloud.cfg.d/91-image-network.cfg

@@ -4,11 +4,7 @@
 # shellcheck source=lib.sh disable=SC1091
 . /var/lib/image-build/lib.sh
 
-# Said now and not after an hour.
-if [ "$KERNEL_POLICY" = pinned ] && [[ ${KERNEL:-} != *=* ]]; then
-  die "kernel_policy=pinned needs the version too: -var kernel=NAME=VERSION"
-fi
-
+check_kernel_policy
 wait_for_cloud_init
 save_apt
 configure_apt

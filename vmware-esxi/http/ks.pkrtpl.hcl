@@ -4,7 +4,7 @@ rootpw%{ if password_hash } --iscrypted%{ endif } ${password}
 %{ if license_key != "" ~}
 serialnum --esx=${license_key}
 %{ endif ~}
-install --firstdisk --overwritevmfs --ignoreprereqwarnings --ignoreprereqerrors --forceunsupportedinstall
+install --firstdisk --overwritevmfs --ignoreprereqwarnings --ignoreprereqerrors${unsupported ? " --forceunsupportedinstall" : ""}
 network --bootproto=dhcp --device=vmnic0
 
 %post --interpreter=busybox

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -188,6 +189,26 @@ class Kickstart(unittest.TestCase):
             self.assertIs("systemMediaSize=min" in keys, media, version)
             self.assertIs("allowLegacyCPU=true" in keys, legacy, version)
             self.assertIs(source["efi_boot"], version != "6.7")
+
+    def test_options_of_newer_releases(self):
+        """The grammar of 6.x has no --forceunsupportedinstall; see ANS008."""
+        for version, expected in (("6.7", False), ("7", True), ("8", True), ("9", True)):
+            text = plans.source("vmware-esxi-%s-amd64" % version)["http_content"]["/ks.cfg"]
+            self.assertIs("--forceunsupportedinstall" in text, expected, version)
+        text = plans.source("vmware-esxi-8-amd64", allow_legacy_cpu="false")["http_content"]["/ks.cfg"]
+        self.assertNotIn("--forceunsupportedinstall", text)
+
+    def test_the_random_password_is_one_that_esxi_takes(self):
+        """passwdqc takes 40 characters at most; three kinds of them are enough for 7."""
+        with open(os.path.join(harness.HERE, "../vmware-esxi.pkr.hcl"), encoding="utf-8") as stream:
+            start = re.search(r'local "random_password" \{\s+expression = "(.*)\$\{uuidv4\(\)\}"', stream.read()).group(1)
+        self.assertLessEqual(len(start) + 36, 40)
+        self.assertRegex(start, "[^A-Za-z0-9]")
+
+    def test_typed_options_wait_for_the_loader(self):
+        for version, wait in (("6.7", "3s"), ("8", "7s")):
+            self.assertEqual(plans.source("vmware-esxi-%s-amd64" % version)["boot_wait"], wait)
+        self.assertEqual(plans.source("vmware-esxi-8-amd64", boot_wait="20s")["boot_wait"], "20s")
 
     def test_password_and_license_are_not_shown(self):
         source = plans.source("vmware-esxi-8-amd64", root_password_hash="$6$salt$hash", license_key="AAAAA-BBBBB-CCCCC-DDDDD-EEEEE")

@@ -1,5 +1,6 @@
 """MAAS and vCenter as servers see us. Answers are synthetic, in the form of the documented interfaces."""
 
+import contextlib
 import io
 import json
 import unittest
@@ -70,6 +71,14 @@ class Metadata(unittest.TestCase):
         self.assertEqual(fields(made.opener.requests[1])["oauth_timestamp"], str(1000000000 + 3600))
         self.assertEqual(naps, [1])
 
+    def test_only_the_answer_comes_out(self):
+        """Keys, names and user-data are what is returned: nothing else may get between."""
+        made, _ = client(http_error(401, "Sun, 09 Sep 2001 02:46:40 GMT"), urllib.error.URLError("refused"), b"ssh-ed25519 A")
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            self.assertEqual(made.get("latest/meta-data/public-keys"), b"ssh-ed25519 A")
+        self.assertEqual(printed.getvalue(), "")
+
     def test_404_is_nothing(self):
         self.assertEqual(client(http_error(404))[0].get("latest/user-data"), b"")
 
@@ -126,6 +135,8 @@ class Vcenter(unittest.TestCase):
     def test_settings(self):
         whole = {"vcenter_server": "vc", "vcenter_username": "u", "vcenter_password": "p", "unknown": 1}
         self.assertEqual(vcenter.settings(whole)["datacenter"], "Datacenter")
+        # A key that nobody knows is no error: MAAS may send more one day.
+        self.assertNotIn("unknown", vcenter.settings(whole))
         self.assertIsNone(vcenter.settings(None))
         self.assertIsNone(vcenter.settings(dict(whole, configure=False)))
         with self.assertRaisesRegex(vcenter.VcenterError, "vcenter_password"):

@@ -55,6 +55,16 @@ class Default(unittest.TestCase):
             "vmkfstools --growfs %s:3 %s:3" % (BOOT_PATH, BOOT_PATH)])
 
 
+class Place(unittest.TestCase):
+    def test_behind_the_last_partition_whatever_the_order_of_the_list(self):
+        state = {"partitions": {3: (5000, 9999, "x"), 8: (2048, 4095, "x")}, "usable": (34, 1000000)}
+        self.assertEqual(storage.place(DISKS[0], state, 1 << 20), (10240, 12287))
+
+    def test_never_behind_the_end_of_the_disk(self):
+        state = {"partitions": {}, "usable": (34, 1000000)}
+        self.assertEqual(storage.place(DISKS[0], state, 10 << 30), (2048, 1000000))
+
+
 class Layout(unittest.TestCase):
     def test_vmfs7_keeps_the_number_and_size_of_maas(self):
         config = [BOOT_DISK, partition("sda-part1", "sda", 1, 105 << 20), partition("sda-part7", "sda", 7, 25 << 30),
@@ -91,6 +101,12 @@ class Layout(unittest.TestCase):
         adds = [line.split() for line in found if line.startswith("partedUtil add /vmfs/devices/disks/naa")]
         self.assertEqual([(row[4], row[5]) for row in adds], [("1", "2048"), ("2", str(2048 + (10 << 21)))])
         self.assertEqual(len([line for line in found if "mklabel" in line]), 1)
+
+    def test_an_empty_disk_gets_a_gpt(self):
+        """Whatever MAAS calls its table: the type of VMFS is a GUID."""
+        config = [BOOT_DISK, disk("sdb", serial="S0000001", ptable="msdos"), partition("p1", "sdb", 1, 10 << 30), store("a", "p1")]
+        found, _ = lines(config, machine())
+        self.assertIn("partedUtil mklabel /vmfs/devices/disks/%s gpt" % SAS, found)
 
     def test_wipe_zero_writes_before_the_label(self):
         config = [BOOT_DISK, disk("sdb", serial="S0000001", wipe="zero"), partition("p1", "sdb", 1, 10 << 30), store("a", "p1")]

@@ -117,12 +117,13 @@
       </ImageInstall>
       <UserData>
         <AcceptEula>true</AcceptEula>
-%{ if product_key != "" ~}
+        <!-- Without a key too: Setup shows its page if nothing is said. -->
         <ProductKey>
+%{ if product_key != "" ~}
           <Key>${product_key}</Key>
+%{ endif ~}
           <WillShowUI>OnError</WillShowUI>
         </ProductKey>
-%{ endif ~}
       </UserData>
     </component>
   </settings>

@@ -152,6 +152,7 @@ class Rendered(Rules):
     def test_product_key(self):
         root, _, _ = self.answers("windows-2022-iso-amd64")
         self.assertEqual(texts(root, "ProductKey/Key"), [])
+        self.assertEqual(texts(root, "ProductKey/WillShowUI"), ["OnError"])
         root, _, content = self.answers("windows-2022-iso-amd64", product_key="AAAAA-BBBBB-CCCCC-DDDDD-EEEEE")
         # A plan shows no secrets.
         self.assertEqual(texts(root, "ProductKey/Key"), ["(sensitive)"])
@@ -187,6 +188,27 @@ class Rendered(Rules):
         self.assertEqual(texts(sysprep, "UserAuthentication"), ["1"])
         _, sysprep, _ = self.answers("windows-2022-iso-amd64", remote_desktop="false")
         self.assertEqual(texts(sysprep, "fDenyTSConnections"), [])
+
+
+class Registry(Rules):
+    """Values that Windows must have before it is generalized, and on the machine."""
+
+    def commands(self, root, name):
+        found = root.find("%ssettings[@pass='%s']" % (NS, name))
+        return "\n".join(texts(found, "RunSynchronousCommand/Path"))
+
+    def test_no_device_encryption_before_sysprep(self):
+        for target in TARGETS:
+            content = plans.source(target)["cd_content"]
+            text = next(text for name, text in content.items() if name.lower().endswith("unattend.xml"))
+            self.assertIn("\\BitLocker /v PreventDeviceEncryption /t REG_DWORD /d 1", self.commands(self.check(text), "specialize"))
+
+    def test_the_clock_is_utc_on_the_machine_too(self):
+        # sysprep /generalize resets what the build set.
+        for target in TARGETS:
+            root = self.check(plans.source(target)["cd_content"]["sysprep.xml"])
+            self.assertIn("\\TimeZoneInformation /v RealTimeIsUniversal /t REG_DWORD /d 1", self.commands(root, "specialize"))
+            self.assertEqual(texts(root, "TimeZone"), ["UTC"])
 
 
 class SetupWatch(Rules):
@@ -286,6 +308,34 @@ class Machine(unittest.TestCase):
             self.assertIs(settings["generalize"], version != "hci")
             self.assertIs(source["disk_image"], "-vhdx-" in target)
             self.assertEqual(len([row for row in source["qemuargs"] if row[0] == "-serial"]), 2)
+
+    def test_a_vhdx_keeps_its_size_and_may_have_a_tpm(self):
+        for target in TARGETS:
+            ready = "-vhdx-" in target
+            # QEMU refuses to make a disk smaller, and evaluation disks are larger than ours.
+            self.assertIs(plans.source(target)["skip_resize_disk"], ready, target)
+        self.assertIs(plans.source("windows-2022-vhdx-amd64", tpm="true")["vtpm"], True)
+
+    def test_room_for_updates_and_free_space_that_costs_nothing(self):
+        source = plans.source("windows-2025-iso-amd64")
+        self.assertGreaterEqual(int(source["disk_size"].rstrip("G")), 40)
+        self.assertEqual(source["disk_discard"], "unmap")
+
+    def test_a_build_without_the_guests_success_fails(self):
+        """The command of the template's post-processor, run."""
+        with open(os.path.join(HERE, "../windows.pkr.hcl"), encoding="utf-8") as stream:
+            text = stream.read()
+        marker = re.search(r'marker = "(.*)"', text).group(1)
+        command = re.search(r'"(if ! grep .*)",', text).group(1)
+        with tempfile.TemporaryDirectory() as directory:
+            report = os.path.join(directory, "guest.log")
+            command = command.replace("${local.marker}", marker).replace("${local.report}", report)
+            for said, status in [("image-build: FAILED\n", 1), ("", 1), (marker + "\n", 0)]:
+                with open(report, "w", encoding="utf-8") as stream:
+                    stream.write(said)
+                done = subprocess.run(["sh", "-c", command], check=False, stderr=subprocess.PIPE)
+                self.assertEqual(done.returncode, status, said)
+                self.assertIn(said if status else "", done.stderr.decode())
 
     def test_secure_boot(self):
         source = plans.source("windows-2022-iso-amd64", secure_boot="true")

@@ -79,6 +79,20 @@ class Options(unittest.TestCase):
         self.assertEqual(text.split(), ["[DEFAULT]", "a=1", "[maas]", "b=2"])
 
 
+class Network(unittest.TestCase):
+    def test_the_address_of_a_bridge_is_on_its_card(self):
+        static = {"type": "static", "address": "10.0.0.2/24"}
+        items = [{"type": "physical", "id": "eth0", "name": "eth0", "subnets": [{"type": "manual"}]},
+                 {"type": "bridge", "id": "br0", "name": "br0", "bridge_interfaces": ["eth0"], "subnets": [static]}]
+        found = finalize.without_bridges({"version": 1, "config": items})
+        self.assertEqual(found, {"version": 1, "config": [dict(items[0], subnets=[static])]})
+        self.assertEqual(items[0]["subnets"], [{"type": "manual"}])  # MAAS's own stays as it was
+
+    def test_netplan_is_refused(self):
+        with self.assertRaisesRegex(RuntimeError, "version 2"):
+            finalize.without_bridges({"version": 2, "ethernets": {}})
+
+
 class Hook(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
@@ -95,7 +109,7 @@ class Hook(unittest.TestCase):
         curtin = types.ModuleType("curtin")
         curtin.config = types.SimpleNamespace(load_command_config=lambda args, state: cfg)
         curtin.util = types.SimpleNamespace(load_command_environment=lambda: {"target": target or self.target})
-        with mock.patch.dict(sys.modules, {"curtin": curtin}):
+        with mock.patch.dict(sys.modules, {"curtin": curtin}), mock.patch.object(finalize, "check_machine", lambda: None):
             return finalize.main()
 
     def read(self, *path):
@@ -116,6 +130,11 @@ class Hook(unittest.TestCase):
         self.assertEqual(self.run_main({"reporting": REPORTING}), 0)
         self.assertFalse(os.path.exists(os.path.join(self.target, "curtin/network.json")))
         self.assertFalse(os.path.exists(os.path.join(self.target, finalize.PROGRAMS[0], "LocalScripts")))
+
+    def test_a_machine_with_bios_is_refused(self):
+        finalize.check_machine(self.target)
+        with self.assertRaisesRegex(RuntimeError, "boot mode to UEFI"):
+            finalize.check_machine(os.path.join(self.target, "no-such-directory"))
 
     def test_failures_fail(self):
         self.assertEqual(self.run_main({}), 1)

@@ -1,8 +1,6 @@
-"""scripts/*.ps1: python3 -m unittest discover -s windows/tests
+"""What scripts/*.ps1 do and in which order: python3 -m unittest discover -s windows/tests
 
-Parsed by tree-sitter's grammar of PowerShell where that is installed
-(pip install tree-sitter tree-sitter-powershell); PowerShell itself is in no
-distribution.
+xtask/tests/powershell.rs parses and lints them.
 """
 
 import glob
@@ -13,11 +11,6 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPTS = os.path.join(HERE, "../scripts")
 MAIN = os.path.join(SCRIPTS, "first-logon.ps1")
-try:
-    import tree_sitter
-    import tree_sitter_powershell
-except ImportError:
-    tree_sitter = None
 
 
 def read(path):
@@ -28,21 +21,6 @@ def read(path):
 def code(text):
     """Without comments: a word in a comment is no call."""
     return "\n".join(line for line in text.splitlines() if not line.strip().startswith("#"))
-
-
-class Grammar(unittest.TestCase):
-    @unittest.skipUnless(tree_sitter, "tree-sitter-powershell is not installed")
-    def test_no_syntax_errors(self):
-        parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
-        for path in glob.glob(SCRIPTS + "/*.ps1"):
-            tree = parser.parse(read(path).encode("utf-8"))
-            self.assertFalse(tree.root_node.has_error, path)
-
-    @unittest.skipUnless(tree_sitter, "tree-sitter-powershell is not installed")
-    def test_the_parser_sees_errors(self):
-        parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
-        broken = read(MAIN).replace("function Install-Cloudbase {", "function Install-Cloudbase ", 1)
-        self.assertTrue(parser.parse(broken.encode("utf-8")).root_node.has_error)
 
 
 class Structure(unittest.TestCase):
@@ -75,9 +53,30 @@ class Structure(unittest.TestCase):
     def test_order(self):
         steps = re.findall(r"^    (?:if .*\{ )?([A-Z]\w+-\w+)", self.body("Build-Image"), re.M)
         for before, after in [("Install-VirtioDrivers", "Install-Cloudbase"), ("Install-Cloudbase", "Copy-Curtin"),
-                              ("Wait-Decryption", "Start-Sysprep"), ("Remove-Credentials", "Start-Sysprep")]:
+                              ("Wait-Decryption", "Start-Sysprep"), ("Remove-Credentials", "Start-Sysprep"),
+                              ("Remove-BlockingPackages", "Start-Sysprep"), ("Copy-Curtin", "Start-Sysprep"),
+                              ("Clear-Space", "Start-Sysprep")]:
             self.assertLess(steps.index(before), steps.index(after))
         self.assertEqual(steps[-1], "Start-Sysprep")
+
+    def test_programs_are_checked_and_nothing_is_only_unpacked(self):
+        """One function starts programs, and a code that is not good ends the build."""
+        self.assertEqual(self.code.count("Start-Process"), 1)
+        body = self.body("Invoke-Program")
+        self.assertIn("Start-Process", body)
+        self.assertRegex(body, r"if \(\$Good -notcontains \$process.ExitCode\) \{\s+throw ")
+        self.assertNotRegex(self.code, r"(?i)certutil|Import-Certificate|'/a'|dpinst")
+        self.assertIn("'/add-driver'", self.body("Install-Drivers"))
+
+    def test_sysprep_is_believed_by_its_state_and_its_log_comes_out(self):
+        self.assertRegex(self.body("Start-Sysprep"), r"if \(\$state -ne \$wanted\) \{ throw ")
+        self.assertIn("$Sysprep\\Panther\\setupact.log", self.body("Write-Failure"))
+
+    def test_no_password_of_the_build_is_left(self):
+        body = self.body("Remove-Credentials")
+        for word in ("RandomNumberGenerator", "Set-LocalUser -Name Administrator", "Remove-LocalUser -Name $Settings.account",
+                     "'AutoAdminLogon', 'AutoLogonCount', 'DefaultUserName', 'DefaultPassword'", "Panther\\$name"):
+            self.assertIn(word, body)
 
     def test_one_download_and_it_is_checked(self):
         self.assertEqual(len(re.findall("Invoke-WebRequest|WebClient|Start-BitsTransfer", self.code)), 1)

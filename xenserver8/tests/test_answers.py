@@ -5,6 +5,7 @@ Elements and values: doc/answerfile.txt of github.com/xenserver/host-installer.
 
 import http.server
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,27 @@ class Answers(unittest.TestCase):
         done = subprocess.run(["bash", "-c", text], check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertEqual((done.returncode, done.stdout), (1, b""))
 
+    def test_the_firmware_keeps_its_order_and_the_disk_is_sata(self):
+        for target in TARGETS:
+            root = answers(target)
+            self.assertEqual(root.find("bootloader").get("write-boot-entry"), "false")
+            self.assertEqual((plans.source(target)["disk_interface"], root.find("primary-disk").text), ("ide", "sda"))
+            self.assertEqual(root.find("timezone").text, "Etc/UTC")
+
+    def test_defaults_are_values_that_the_template_takes(self):
+        """`packer build .` gives no variable but the ISO's."""
+        with open(os.path.join(HERE, "../xenserver8.pkr.hcl"), encoding="utf-8") as stream:
+            blocks = re.findall(r'^variable "(\w+)" \{(.*?)^\}', stream.read(), re.M | re.S)
+        checked = []
+        for name, block in blocks:
+            default = re.search(r'^  default += "(.*)"', block, re.M)
+            words = re.search(r"contains\(\[(.*?)\]", block)
+            allowed = re.findall('"([^"]*)"', words.group(1)) if words else re.findall(r'var\.\w+ == "([^"]*)"', block)
+            if default and allowed:
+                self.assertIn(default.group(1), allowed, name)
+                checked.append(name)
+        self.assertEqual(checked, ["product", "architecture", "sr_type", "network_backend"])
+
     def test_keys(self):
         keys = plans.source(TARGETS[0], boot_menu_lines="2", boot_command_suffix="debug")["boot_command"]
         self.assertEqual("".join(keys), "e<wait2s><down><down><left> answerfile_generator=http://{{ .HTTPIP }}:{{ .HTTPPort }}"
@@ -79,6 +101,17 @@ class Scripts(unittest.TestCase):
     def test_interpreters_that_the_installer_takes(self):
         for name in self.NAMES:
             self.assertTrue(served(TARGETS[0])[name].startswith(INTERPRETERS), name)
+
+    def test_only_the_last_stage_turns_the_machine_off(self):
+        """Before that the installer still writes."""
+        off = [name for name in self.NAMES if re.search(r"^\s*(trap ')?(poweroff|halt|shutdown|reboot)\b",
+                                                         served(TARGETS[0])[name], re.M)]
+        self.assertEqual(off, ["/installation-complete"])
+
+    def test_nothing_comes_from_the_internet(self):
+        for name in self.NAMES:
+            text = served(TARGETS[0])[name]
+            self.assertFalse(re.search(r"\b(yum|dnf|pip)\b|https?://(?!\[)", text), name)
 
     @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed")
     def test_shellcheck(self):

@@ -7,6 +7,7 @@ import importlib.machinery
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import types
@@ -63,6 +64,12 @@ class Disk(unittest.TestCase):
         for disk, prefix in (("/dev/sda", "/dev/sda"), ("/dev/nvme0n1", "/dev/nvme0n1p")):
             found, parts, esp = hooks.disk_layout(lsblk(disk, prefix), prefix + "1")
             self.assertEqual((found, parts[3], esp), (disk, prefix + "3", prefix + "4"))
+
+    def test_without_types_the_esp_is_the_fourth(self):
+        rows = lsblk()
+        for row in rows["blockdevices"][1]["children"]:
+            row["parttype"] = None
+        self.assertEqual(hooks.disk_layout(rows, "/dev/nvme0n1p1")[2], "/dev/nvme0n1p4")
 
     def test_another_layout_is_refused(self):
         with self.assertRaisesRegex(RuntimeError, "no partition of a disk"):
@@ -139,6 +146,7 @@ class Hook(unittest.TestCase):
         grown = []
         with mock.patch.dict(sys.modules, {"curtin": curtin}), \
                 mock.patch.object(hooks.metadata.Client, "get", lambda self, entry: answers[entry]), \
+                mock.patch.object(hooks, "check_machine", lambda: None), \
                 mock.patch.object(hooks, "output_of", return_value="/dev/nvme0n1p1"), \
                 mock.patch.object(hooks, "block_devices", lambda: lsblk()), \
                 mock.patch.object(hooks, "id_links", lambda: links), mock.patch.object(hooks, "grow", grown.append), \
@@ -181,6 +189,32 @@ class Hook(unittest.TestCase):
         self.assertEqual(self.run_main({"reporting": bad, "network": network(physical(1, DHCP))})[0], 1)
         os.unlink(os.path.join(self.target, hooks.STORAGE))
         self.assertEqual(self.run_main({"reporting": REPORTING, "network": network(physical(1, DHCP))})[0], 1)
+
+    def test_maas_asks_for_cloud_init(self):
+        """DEPS_PER_OS of MAAS's preseed.py: `cloud-init --version` for every custom image of base rhel."""
+        self.run_main({"reporting": REPORTING, "network": network(physical(1, DHCP))})
+        program = os.path.join(self.target, "usr/bin/cloud-init")
+        self.assertIn(b"maas-first-boot", subprocess.run([program, "--version"], check=True, stdout=subprocess.PIPE).stdout)
+        self.assertEqual(subprocess.run([program, "init"], check=False).returncode, 2)
+        # A real one stays.
+        hooks.write(self.target, "usr/bin/cloud-init", "real")
+        hooks.answer_for_cloud_init(self.target)
+        self.assertEqual(self.read("usr/bin/cloud-init"), "real")
+
+    def test_a_machine_with_bios_is_refused(self):
+        hooks.check_machine(self.esp)
+        with self.assertRaisesRegex(RuntimeError, "boot mode to UEFI"):
+            hooks.check_machine(os.path.join(self.esp, "no-such-directory"))
+
+    def test_the_vendors_loader_and_configuration_stay(self):
+        hooks.set_loader(self.esp)
+        for name in ("EFI/xenserver/grubx64.efi", "EFI/xenserver/grub.cfg"):
+            self.assertEqual(hooks.read(self.esp, name), name)
+        # What updates write there counts, not a copy of today.
+        self.assertEqual(hooks.read(self.esp, "EFI/BOOT/grub.cfg"), "configfile /EFI/xenserver/grub.cfg\n")
+        with open(os.path.join(HERE, "../curtin/curtin-hooks"), encoding="utf-8") as stream:
+            # Neither is the loader replaced, nor the firmware's order of starting.
+            self.assertFalse(re.search("grub2?-(install|mkconfig)|efibootmgr", stream.read()))
 
     def test_an_esp_without_a_loader(self):
         os.unlink(os.path.join(self.esp, "EFI/xenserver/grubx64.efi"))

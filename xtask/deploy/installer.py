@@ -6,6 +6,7 @@ console, with marker lines that the host waits for:
 
     DEPLOY-STAGE name             a stage begins
     DEPLOY-FACTS {json}           what was seen in the image
+    DEPLOY-LOOK text              a line of what the host asked to be looked at
     DEPLOY-OK                     done, the machine powers off
     DEPLOY-FAIL stage: reason     failed, the machine powers off
 """
@@ -64,6 +65,7 @@ class Deployment:
             self.begin("find root")
             say("DEPLOY-FACTS " + json.dumps({"root_device": storage.find_root()}))
             self.write_state(storage)
+            self.prepare_hook()
         else:
             self.begin("partition")
             storage = Storage(self.config["storage"], TARGET)
@@ -79,6 +81,7 @@ class Deployment:
         self.finalize()
         self.late_commands()
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
+        self.look()
         self.begin("unmount")
         storage.release()
 
@@ -91,6 +94,14 @@ class Deployment:
         """Install what the ephemeral system lacks and MAAS's own would have."""
         needs = self.plan.get("needs", {})
         absent = sorted({package for tool, package in needs.items() if not shutil.which(tool)})
+        if absent:
+            self.install(absent)
+
+    def prepare_hook(self):
+        """Install what the image's hook calls and MAAS's ephemeral system has."""
+        hook = read("/curtin/curtin-hooks")
+        tools = {"growpart": "cloud-guest-utils", "sgdisk": "gdisk"}
+        absent = [package for tool, package in tools.items() if tool in hook and not shutil.which(tool)]
         if absent:
             self.install(absent)
 
@@ -118,9 +129,21 @@ class Deployment:
             json.dump(curtin_config(self.config), stream)
         self.command(["python3", "-m", "curtin", "-vv", "-c", config, "install"], "curtin install", env)
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
+        self.look()
         self.begin("unmount")
         self.command(["umount", "--recursive", TARGET])
         self.command(["sync"])
+
+    def look(self):
+        """Run the host's checks of the deployed disk; the host judges what they print."""
+        script = self.plan.get("look")
+        if not script or not listing("/etc"):
+            return
+        env = dict(self.env, TARGET_MOUNT_POINT=TARGET)
+        done = subprocess.run(["sh", "-s"], env=env, input=script, text=True, errors="replace", check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for line in done.stdout.splitlines():
+            say("DEPLOY-LOOK " + line[:1000])
 
     def get_curtin(self, where, env):
         """Bring curtin here; returns the directories of its programs for PATH."""
@@ -276,7 +299,8 @@ def image_facts():
         "image_machine_id": read("/etc/machine-id").strip(),
         "image_host_keys": keys,
         "image_hook": os.path.isfile(TARGET + "/curtin/curtin-hooks"),
-        "image_is_linux": os.path.lexists(TARGET + "/etc/os-release"),
+        # The control domain of Xen starts under Xen only, which no emulation here is.
+        "image_is_linux": os.path.lexists(TARGET + "/etc/os-release") and not release.get("ID", "").strip("\"'").startswith("xen"),
         "os_id": release.get("ID", "").strip("\"'"),
         "os_version": release.get("VERSION_ID", "").strip("\"'"),
     }

@@ -11,6 +11,7 @@
 //! [`layout`], [`config`], [`machine`] and [`checks`] are pure data; [`run`]
 //! does the work.
 
+pub mod advice;
 pub mod bundle;
 pub mod checks;
 pub mod config;
@@ -26,6 +27,7 @@ pub mod relay;
 pub mod report;
 pub mod run;
 pub mod ssh;
+pub mod system;
 
 pub use config::Network;
 pub use curtin::Curtin;
@@ -33,3 +35,4 @@ pub use layout::Layout;
 pub use machine::{Adversity, DiskBus, Firmware};
 pub use report::{Phase, Report};
 pub use run::{Settings, deploy_test};
+pub use system::System;

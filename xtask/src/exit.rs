@@ -82,7 +82,20 @@ pub fn after_interrupt(error: anyhow::Error, interrupted: bool) -> anyhow::Error
 /// what to do about it, unless a text says that already.
 #[must_use]
 pub fn text(error: &anyhow::Error) -> String {
-    let text = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let mut text = String::new();
+    for part in error.chain().map(ToString::to_string) {
+        // Some errors already end with what they came from.
+        if text.is_empty() {
+            text = part;
+        } else if !text.ends_with(&part) {
+            text = format!("{text}: {part}");
+        }
+    }
+    // Errors about disks carry it in brackets.
+    let text = match text.strip_suffix(')').and_then(|text| text.rsplit_once(" (hint: ")) {
+        Some((what, hint)) => format!("{what}\n  hint: {hint}"),
+        None => text,
+    };
     match remedy(error).filter(|_| !text.contains("hint:")) {
         Some(hint) => format!("{text}\n  hint: {hint}"),
         None => text,
@@ -140,5 +153,10 @@ mod tests {
         let own = Coded::host("no room\n  hint: do this");
         let error = anyhow::Error::from(io::Error::from(ErrorKind::StorageFull)).context(own);
         assert_eq!(text(&error).matches("hint:").count(), 1);
+        let disk = anyhow::anyhow!("x.qcow2: header: encrypted (hint: decrypt it (or not) first)");
+        let shown = "x.qcow2: header: encrypted\n  hint: decrypt it (or not) first";
+        assert_eq!(text(&disk), shown);
+        let told = anyhow::anyhow!("no room").context("cannot write x: no room");
+        assert_eq!(text(&told), "cannot write x: no room");
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use crate::at::At as _;
 use crate::build::output::write_atomic;
 
 /// Environment variable that names the target to the program of `xtask-fuzz`.
@@ -127,7 +128,7 @@ pub fn append(path: &Path, record: Record) -> anyhow::Result<()> {
     all.push(record);
     let lines: Result<Vec<String>, _> = all.iter().map(serde_json::to_string).collect();
     if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
+        fs::create_dir_all(dir).at("make", dir)?;
     }
     write_atomic(path, (lines?.join("\n") + "\n").as_bytes())
 }

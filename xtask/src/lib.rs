@@ -4,7 +4,12 @@
 //! target is, the plan holds every argument and path as data, the engine runs
 //! it. `main.rs` only parses and dispatches.
 
+// First: its macros stand in for those of the standard library in all that follows.
+#[macro_use]
+pub mod stderr;
+
 pub mod arch;
+pub mod at;
 pub mod build;
 pub mod catalog;
 pub mod changed;
@@ -18,6 +23,7 @@ pub mod engine;
 pub mod exit;
 pub mod finding;
 pub mod fuzz;
+pub mod given;
 pub mod host;
 pub mod maas;
 pub mod media;

@@ -6,6 +6,7 @@ use clap::{CommandFactory as _, Parser as _};
 use xtask::cli::{Cli, Command};
 use xtask::deploy::relay;
 use xtask::engine::askpass;
+use xtask::eprintln;
 use xtask::exit::{self, Exit};
 use xtask::repo::Repo;
 use xtask::signal::CancelToken;

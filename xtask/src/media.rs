@@ -13,6 +13,7 @@ mod download;
 mod error;
 mod hash;
 mod http;
+pub mod hypervisor;
 pub mod iso;
 mod lock;
 pub mod pin;

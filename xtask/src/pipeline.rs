@@ -2,7 +2,7 @@
 //! once, templates are parsed once.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
 use crate::catalog::Target;
@@ -40,6 +40,12 @@ impl Preparation {
             qemu: BTreeMap::new(),
             kvm: None,
         }
+    }
+
+    /// The tree that the targets are of.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.repo.root
     }
 
     /// The resolver, for evaluations that do not depend on this host.

@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod json;
 pub mod machine;
 pub mod needs;
+pub mod show;
 pub mod template;
 pub mod varfile;
 

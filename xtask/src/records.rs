@@ -145,6 +145,43 @@ pub fn last(records: &[Record]) -> Last {
     }
 }
 
+/// How much an image has earned. CONTRIBUTING.md says what each asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Maturity {
+    /// Past the end of life that `image.toml` names, whatever was shown before.
+    EndOfLife,
+    /// Never built from its real media.
+    Alpha,
+    /// Built from its real media, or deployed in emulation.
+    Beta,
+    /// Deployed by a MAAS.
+    Stable,
+}
+
+impl Maturity {
+    /// What some records earn a target that is alive.
+    #[must_use]
+    pub fn earned(records: &[Record]) -> Self {
+        match best(records).map(|record| record.proof) {
+            Some(Proof::MaasDeployed) => Self::Stable,
+            Some(Proof::Built | Proof::DeployTested) => Self::Beta,
+            Some(Proof::Validated | Proof::StandIn) | None => Self::Alpha,
+        }
+    }
+
+    /// As tables show it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EndOfLife => "end of life",
+            Self::Alpha => "alpha",
+            Self::Beta => "beta",
+            Self::Stable => "stable",
+        }
+    }
+}
+
 /// The strongest record, the newest of equals.
 #[must_use]
 pub fn best(records: &[Record]) -> Option<&Record> {
@@ -203,6 +240,24 @@ mod tests {
         };
         assert_eq!(last(&all), expected);
         assert_eq!(read(dir.path(), "a").unwrap(), [other]);
+    }
+
+    #[test]
+    fn a_stand_in_earns_nothing_and_a_deployment_by_maas_everything() {
+        let mut all = vec![];
+        for (proof, earned) in [
+            (Proof::Validated, Maturity::Alpha),
+            (Proof::StandIn, Maturity::Alpha),
+            (Proof::Built, Maturity::Beta),
+            (Proof::DeployTested, Maturity::Beta),
+            (Proof::MaasDeployed, Maturity::Stable),
+            // What was shown stays shown.
+            (Proof::Built, Maturity::Stable),
+        ] {
+            all.push(record(proof, "2026-01-01"));
+            assert_eq!(Maturity::earned(&all), earned, "{proof:?}");
+        }
+        assert_eq!(Maturity::earned(&[]), Maturity::Alpha);
     }
 
     #[test]

@@ -28,10 +28,7 @@ impl Repo {
     pub fn find(root: Option<&Path>, out: Option<&Path>, media: Option<&Path>) -> Result<Self> {
         let cwd = std::env::current_dir().context("the working directory is gone")?;
         let root = match root {
-            Some(dir) => cwd
-                .join(dir)
-                .canonicalize()
-                .map_err(|e| Coded::usage(format!("--root {}: {e}", dir.display())))?,
+            Some(dir) => tree(&cwd, dir)?,
             None => upwards(&cwd).unwrap_or_else(compiled_at),
         };
         let place = |given: Option<&Path>, name: &str| {
@@ -46,8 +43,8 @@ impl Repo {
     /// All problems of all `image.toml`, as one error with exit code 2.
     pub fn catalog(&self) -> Result<Catalog> {
         Catalog::load(&self.root).map_err(|findings| {
-            let count = findings.len();
-            let message = format!("{}\n\n{count} problems in image.toml files", Findings(findings));
+            let number = crate::table::count(findings.len(), "problem");
+            let message = format!("{}\n\n{number} in image.toml files", Findings(findings));
             Coded { exit: Exit::Usage, message }.into()
         })
     }
@@ -63,6 +60,17 @@ impl Repo {
     pub fn show<'p>(&self, path: &'p Path) -> std::path::Display<'p> {
         path.strip_prefix(&self.root).unwrap_or(path).display()
     }
+}
+
+/// `--root`, as an absolute path.
+fn tree(cwd: &Path, dir: &Path) -> Result<PathBuf> {
+    let wrong = |why: &str| {
+        let shown = dir.display();
+        let hint = "a directory that holds image directories is needed; XTASK_ROOT counts too";
+        Coded::usage(format!("--root {shown}: {why}\n  hint: {hint}"))
+    };
+    let path = cwd.join(dir).canonicalize().map_err(|error| wrong(&error.to_string()))?;
+    if path.is_dir() { Ok(path) } else { Err(wrong("this is no directory")) }
 }
 
 /// The nearest directory at or above `start` that holds this workspace.
@@ -90,7 +98,10 @@ mod tests {
 
     #[test]
     fn a_missing_root_is_a_usage_error() {
-        let error = Repo::find(Some(Path::new("/no/such/dir")), None, None).unwrap_err();
-        assert_eq!(crate::exit::of(&error), Exit::Usage);
+        for root in ["/no/such/dir", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
+            let error = Repo::find(Some(Path::new(root)), None, None).unwrap_err();
+            assert_eq!(crate::exit::of(&error), Exit::Usage);
+            assert!(error.to_string().contains("hint: a directory"), "{error}");
+        }
     }
 }

@@ -202,8 +202,8 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "DOC004",
-        "the README's upload line names a target's name in MAAS",
-        "a pasted command with another name replaces nothing, or the wrong image: canonical/packer-maas#304",
+        "the README's upload line names a target's name in MAAS and its file type",
+        "a pasted command with another name replaces nothing, or the wrong image: canonical/packer-maas#304; a disk that is sent as another type deploys nothing",
     ),
     rule(
         "DUP001",
@@ -296,8 +296,8 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         "ANS003",
-        "Windows' answer file is one that Setup acts on",
-        "Setup leaves out passes and components it does not know, and then asks",
+        "Windows' answer file has passes that Setup knows, each once, and lists in order",
+        "Setup leaves out a pass that it does not know, and then asks",
     ),
     rule(
         "ANS004",
@@ -307,7 +307,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "ANS005",
         "XenServer's answer file has every answer",
-        "its installer asks for what is missing",
+        "its installer asks for what is missing, with nobody there to answer",
     ),
     rule(
         "ANS006",
@@ -318,6 +318,31 @@ pub const RULES: &[Rule] = &[
         "ANS007",
         "an autoinstall has known keys, version 1 and a user",
         "unknown keys are ignored or fatal, by the installer's release",
+    ),
+    rule(
+        "ANS008",
+        "ESXi's kickstart has the commands and options of its release, and ends with the machine off",
+        "an unknown word stops the installer with a message on the screen; a reboot would make the build VM the host that starts first",
+    ),
+    rule(
+        "ANS009",
+        "components of Windows' answer file are whole, and in a pass that has them",
+        "Setup leaves out what it does not find in that pass, without a word",
+    ),
+    rule(
+        "ANS010",
+        "components of Windows' answer file are for the machines' architecture",
+        "Setup leaves out components of another one, and installs with none of their settings",
+    ),
+    rule(
+        "ANS011",
+        "Windows' answer file answers language, license and partition",
+        "Setup asks for them, with nobody there to answer",
+    ),
+    rule(
+        "ANS012",
+        "XenServer's answer file has elements and values that the installer knows",
+        "what it does not know it leaves out, or it stops with an error on the screen",
     ),
     rule(
         "SEC002",

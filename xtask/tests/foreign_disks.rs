@@ -57,14 +57,18 @@ fn disk(path: &Path, parts: &[(u32, &str, Vec<u8>)]) {
 
 /// A FAT volume with a boot loader at the place that firmware looks at.
 fn fat(dir: &Path) -> Vec<u8> {
+    fat_of(dir, "EFI/BOOT", "BOOTX64.EFI")
+}
+
+fn fat_of(dir: &Path, place: &str, name: &str) -> Vec<u8> {
     let path = dir.join("fat.img");
     fs::File::create(&path).unwrap().set_len(6 << 20).unwrap();
     let image = path.to_str().unwrap();
     run("/sbin/mkfs.vfat", &[image]);
     fs::write(dir.join("bootx64.efi"), "MZ").unwrap();
-    run("mmd", &["-i", image, "::EFI", "::EFI/BOOT"]);
+    run("mmd", &["-i", image, "::EFI", &format!("::{place}")]);
     let loader = dir.join("bootx64.efi");
-    run("mcopy", &["-i", image, loader.to_str().unwrap(), "::EFI/BOOT/BOOTX64.EFI"]);
+    run("mcopy", &["-i", image, loader.to_str().unwrap(), &format!("::{place}/{name}")]);
     fs::read(path).unwrap()
 }
 
@@ -137,7 +141,8 @@ fn xen(dir: &Path, curtin: bool) -> PathBuf {
         (5, LINUX, empty.clone()),
         (2, LINUX, empty.clone()),
         (1, LINUX, fs::read(ext).unwrap()),
-        (4, ESP, fat(dir)),
+        // The installer's own; the hook copies it to where MAAS looks.
+        (4, ESP, fat_of(dir, "EFI/xenserver", "grubx64.efi")),
         (6, LINUX, empty.clone()),
         (3, LINUX, empty),
     ];
@@ -227,16 +232,48 @@ fn new_windows(dir: &Path) -> PathBuf {
     path
 }
 
+/// A XenServer as its installer and our script leave it: the files that the
+/// hook changes (synthetic), and a shell for the commands that MAAS runs inside.
+fn new_xen(dir: &Path) -> PathBuf {
+    let root = dir.join("root");
+    for path in ["dev", "proc", "run", "sys", "tmp", "bin", "usr/bin", "usr/libexec"] {
+        fs::create_dir_all(root.join(path)).unwrap();
+    }
+    run("cp", &["/bin/busybox", root.join("bin/sh").to_str().unwrap()]);
+    for (name, text) in [
+        ("bin/bash", "#!/bin/sh\nexec /bin/sh \"$@\"\n"),
+        (
+            "etc/firstboot.d/data/default-storage.conf",
+            "XSPARTITIONS='/dev/sda3'\nXSTYPE='ext'\nPARTITIONS='/dev/sda3'\n",
+        ),
+        (
+            "etc/xensource-inventory",
+            "INSTALLATION_UUID='build'\nCONTROL_DOMAIN_UUID='build'\nPRIMARY_DISK='/dev/sda'\nBACKUP_PARTITION='/dev/sda2'\n",
+        ),
+        ("etc/sysconfig/xencommons", "XEN_DOM0_UUID=build\n"),
+        ("etc/machine-id", "build\n"),
+    ] {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        if name == "bin/bash" {
+            run("chmod", &["755", path.to_str().unwrap()]);
+        }
+    }
+    xen(dir, true)
+}
+
 /// A real ephemeral system writes the disk, finds the root and runs the target's
 /// own hooks. Nothing here runs what was deployed, and the report says that.
 #[test]
-#[ignore = "runs two VMs and needs root"]
-fn windows_and_esxi_deploy_up_to_their_first_start() {
+#[ignore = "runs three VMs and needs root"]
+fn disks_of_every_system_deploy_up_to_their_first_start() {
     type Make = fn(&Path) -> PathBuf;
     let base = std::env::var_os("XTASK_TEST_BASE").expect("XTASK_TEST_BASE names a base disk");
     for (target, root, make) in [
         ("windows-2022-iso-amd64", "/dev/vdb4", new_windows as Make),
         ("vmware-esxi-8-amd64", "/dev/vdb1", |dir| esxi(dir, true)),
+        ("xenserver8-xenserver-8-amd64", "/dev/vdb1", new_xen),
     ] {
         let dir = tempfile::tempdir().unwrap();
         assert!(pack(dir.path(), &make(dir.path()), target).status.success(), "{target}");
@@ -244,7 +281,16 @@ fn windows_and_esxi_deploy_up_to_their_first_start() {
             .current_dir(dir.path())
             .env("XTASK_ROOT", tree())
             .env("XTASK_EPHEMERAL", &base)
-            .args(["--out", "out", "deploy-test", "x.dd.gz", "--format", "json"])
+            .args([
+                "--out",
+                "out",
+                "deploy-test",
+                "x.dd.gz",
+                "--target",
+                target,
+                "--format",
+                "json",
+            ])
             .stderr(Stdio::inherit())
             .output()
             .unwrap();

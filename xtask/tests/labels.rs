@@ -81,12 +81,21 @@ fn the_wrong_medium_is_refused_before_qemu_starts() {
         ("rhel10-amd64", "RHEL-10-1-BaseOS-aarch64"),
         ("sles15-amd64", "SLE-15-SP7-Online-x86_6491.11.01"),
         ("sles16-amd64", "SLE-15-SP7-Full-x86_6491.11.001"),
+        // These have no pattern of their own, but it is another's medium.
+        ("azurelinux-amd64", "RHEL-9-4-0-BaseOS-x86_64"),
+        ("rocky8-amd64", "RHEL-8-9-0-BaseOS-x86_64"),
     ] {
         let iso = medium(dir.path(), label);
         let out = dir.path().join("o");
         let built = Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(["-v", "build", target, "--engine", "builtin", "--offline", "--iso"])
             .args([iso.as_os_str(), "--out".as_ref(), out.as_os_str()])
+            // SLES 16 has to know where cloud-init comes from, before its medium is looked at.
+            .args(if target.starts_with("sles16") {
+                &["--var", "mirror=https://m.example"][..]
+            } else {
+                &[]
+            })
             .current_dir(root())
             .output()
             .unwrap();
@@ -95,5 +104,47 @@ fn the_wrong_medium_is_refused_before_qemu_starts() {
         assert!(said.contains(&format!("its label is `{label}`")), "{target}: {said}");
         assert!(!said.contains("-netdev"), "QEMU was started: {said}");
         assert!(!out.join(format!(".work/{target}/output")).exists(), "{said}");
+    }
+}
+
+/// A SLES 16 medium has no cloud-init: without a word where it comes from no
+/// machine starts, with one the build goes on to the medium.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test looks at our process from outside")]
+fn sles_16_without_a_source_of_cloud_init_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    // The wrong one, so that the build ends there.
+    let iso = medium(dir.path(), "SLE-15-SP7-Full-x86_6491.11.001");
+    let build = |knob: &[&str]| {
+        let out = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["build", "sles16-amd64", "--engine", "builtin", "--offline", "--iso"])
+            .args([iso.as_os_str(), "--out".as_ref(), dir.path().join("o").as_os_str()])
+            .args(knob)
+            .env_remove("SLES_REGISTRATION_CODE")
+            .current_dir(root())
+            .output()
+            .unwrap();
+        (out.status.code(), String::from_utf8(out.stderr).unwrap())
+    };
+    let (code, refusal) = build(&[]);
+    assert_eq!(code, Some(3), "{refusal}");
+    assert!(
+        refusal.contains("sles16-amd64 cannot be built like this: the SLES 16 medium"),
+        "{refusal}"
+    );
+    let (code, said) =
+        build(&["--var", "mirror=https://m.example", "--var", "kernel=kernel-default=6.12"]);
+    assert!(code == Some(3) && said.contains("take a kernel by its name"), "{said}");
+    for knob in [
+        "registration_code=1",
+        "registration_url=https://rmt.example",
+        "repositories={a=\"https://r.example\"}",
+        "mirror=https://m.example",
+        "package_directory=/tmp",
+    ] {
+        let (_, said) = build(&["--var", knob]);
+        assert!(said.contains("its label is `SLE-15"), "{knob}: {said}");
+        // The refusal names each.
+        assert!(refusal.contains(knob.split('=').next().unwrap()), "{knob}: {refusal}");
     }
 }

@@ -16,10 +16,14 @@ use std::sync::{Arc, Mutex};
 const DEAD: &str = "ubuntu-22.04.5-live-server-amd64.iso";
 
 /// Listings with something newer, by the end of their path.
-const LISTINGS: [(&str, &[&str]); 5] = [
+const LISTINGS: [(&str, &[&str]); 6] = [
     ("/pub/rocky/", &["8.10", "9.8", "9.9", "10.2"]),
     ("/OracleLinux/OL9/", &["u7", "u8", "u9"]),
     ("/cloud/bookworm/", &["20260923-2610", "20990101-9999", "latest"]),
+    (
+        "releases.ubuntu.com/noble/",
+        &["ubuntu-24.04.5-live-server-amd64.iso", "ubuntu-24.04.6-live-server-amd64.iso"],
+    ),
     ("/releases/noble/", &["release-20260705", "release-20990101", "release"]),
     ("/releases/44/Server/x86_64/iso/", &["Fedora-Server-netinst-x86_64-44-1.8.iso"]),
 ];
@@ -109,7 +113,7 @@ fn the_whole_catalog_is_probed_and_what_is_newer_becomes_a_patch() {
         "+    version       = \"9.9\"",
         "/OL9/u9/${local.rpm_arch}/OracleLinux-R9-U9-",
         "\"12\" = { codename = \"bookworm\", build = \"20990101-9999\"",
-        "noble    = { version = \"24.04\", point = \"24.04.5\", build = \"release-20990101\"",
+        "noble    = { version = \"24.04\", point = \"24.04.6\", build = \"release-20990101\"",
         "\"43\" = \"1.6\", \"44\" = \"1.8\"",
     ] {
         assert!(patch_text.contains(line), "{line}\n{patch_text}");

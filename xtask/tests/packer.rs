@@ -32,7 +32,12 @@ fn asked(root: &Path) -> Vec<Finding> {
 
 #[test]
 #[ignore = "needs Packer 1.11 or newer with the qemu plugin"]
+#[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
 fn packer_accepts_every_target() {
+    for words in [&["version"][..], &["plugins", "installed"]] {
+        let output = Command::new("packer").args(words).output().unwrap();
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+    }
     let findings = asked(&tree());
     assert!(findings.is_empty(), "{findings:?}");
 }
@@ -56,4 +61,51 @@ fn packer_finds_what_is_planted() {
     ids.dedup();
     assert_eq!(ids, ["PKR001", "PKR002"], "{findings:?}");
     assert!(findings[0].help.as_ref().unwrap().contains("nosuch"), "{findings:?}");
+}
+
+/// The block "Build with packer" of a README as a script that validates instead:
+/// media of yours are a file that is there, and nothing is downloaded.
+fn script(readme: &str, medium: &Path) -> String {
+    let section = readme.split_once("\n## Build with packer\n").unwrap().1;
+    let block = section.split("```\n").nth(1).unwrap();
+    let medium = medium.display().to_string();
+    let yours = |path: &str| path.starts_with('/');
+    let own = block.contains("=/");
+    let network = format!("packer validate -var iso_url={medium} -var iso_checksum=none");
+    let mut lines = vec!["set -eu".to_owned()];
+    for line in block.lines() {
+        let words: Vec<String> = line
+            .split(' ')
+            .map(|word| match word.split_once('=') {
+                Some((name, path)) if yours(path) => format!("{name}={medium}"),
+                _ => word.to_owned(),
+            })
+            .collect();
+        let with = if own { "packer validate" } else { &network };
+        lines.push(words.join(" ").replace("packer build", with));
+    }
+    lines.join("\n")
+}
+
+#[test]
+#[ignore = "needs Packer 1.11 or newer with the qemu plugin"]
+#[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
+fn the_commands_of_every_readme_are_valid() {
+    let dir = tempfile::tempdir().unwrap();
+    let medium = dir.path().join("medium.iso");
+    fs::write(&medium, "no medium").unwrap();
+    let repo = Repo::find(Some(&tree()), None, None).unwrap();
+    let images = repo.catalog().unwrap().images;
+    assert!(images.len() >= 30, "{}", images.len());
+    for image in &images {
+        let readme = fs::read_to_string(image.dir.join("README.md")).unwrap();
+        let script = script(&readme, &medium);
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &script]).current_dir(tree()).env("CHECKPOINT_DISABLE", "1");
+        let output = bash.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}\n{script}\n{said}", image.name);
+        assert!(said.contains("The configuration is valid"), "{}\n{said}", image.name);
+    }
 }

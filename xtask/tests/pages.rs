@@ -85,7 +85,12 @@ fn commands(text: &str) -> Vec<String> {
     let blocks: String = text.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
     let joined = blocks.replace("\\\n", " ");
     let lines = joined.lines().map(|l| l.trim().trim_start_matches("$ ").trim_start_matches("! "));
-    let ours = lines.filter(|l| l.starts_with("cargo xtask "));
+    // Code within a sentence, too; a placeholder (`remote ...`) ends it.
+    let outside: String = text.split("```").step_by(2).collect();
+    let spans = outside.split('`').skip(1).step_by(2).map(|span| span.replace('\n', " "));
+    let spans: Vec<String> = spans.collect();
+    let ours =
+        lines.chain(spans.iter().map(String::as_str)).filter(|l| l.starts_with("cargo xtask "));
     ours.map(|l| l.split("  #").next().unwrap_or(l).trim().to_owned()).collect()
 }
 
@@ -106,11 +111,24 @@ impl Help {
     }
 }
 
+/// Code in the right column of the page for people who come from Makefiles:
+/// commands without `cargo xtask`, which stands over the table.
+fn translations(page: &str, text: &str) -> Vec<String> {
+    if page != "docs/migrating.md" {
+        return vec![];
+    }
+    let right = text.lines().filter_map(|line| line.strip_prefix('|')?.split('|').nth(1));
+    let spans: Vec<&str> = right.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let verb =
+        |span: &&str| ["build ", "upload ", "list "].iter().any(|verb| span.starts_with(verb));
+    spans.into_iter().filter(verb).map(|span| format!("cargo xtask {span}")).collect()
+}
+
 #[test]
 fn commands_and_flags_exist() {
     let (mut help, mut wrong, mut seen) = (Help::default(), Vec::new(), BTreeSet::new());
     for (page, text) in pages() {
-        for command in commands(&text) {
+        for command in commands(&text).into_iter().chain(translations(&page, &text)) {
             let words: Vec<&str> = command.split_whitespace().skip(2).collect();
             let words: Vec<&str> = words.split(|w| *w == "--").next().unwrap_or_default().to_vec();
             // `--root DIR` and its like may stand before the verb.
@@ -140,6 +158,73 @@ fn commands_and_flags_exist() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(seen.len() > 12, "{seen:?}");
+}
+
+/// What people type today has a row, and what a row says to type has a meaning.
+#[test]
+fn every_word_of_the_makefiles_is_translated() {
+    let page = fs::read_to_string(root().join("docs/migrating.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next());
+    let left: Vec<&str> = rows.collect();
+    for word in [
+        "ISO=",
+        "ARCH=",
+        "SERIES=",
+        "VERSION=",
+        "EDIT=",
+        "PKEY=",
+        "VHDX=",
+        "TIMEOUT=",
+        "CUSTOMIZE=",
+        "KS_PROXY=",
+        "KS_MIRROR=",
+        "MANIFEST=",
+        "HEADLESS=",
+        "PACKER_LOG=",
+        "FOREGROUND=",
+        "check-deps",
+        "print-deps",
+        "lint",
+        "format",
+        "clean",
+    ] {
+        assert!(
+            left.iter().any(|cell| cell.contains(word)),
+            "docs/migrating.md: no row for {word}"
+        );
+    }
+}
+
+/// `--var NAME=...` in a page names a variable that a template has.
+#[test]
+fn variables_of_pages_exist() {
+    let known: BTreeSet<String> = tracked()
+        .iter()
+        .filter(|name| name.ends_with(".pkr.hcl"))
+        .filter_map(|name| fs::read_to_string(root().join(name)).ok())
+        .flat_map(|text| {
+            let names =
+                text.lines().filter_map(|l| l.strip_prefix("variable \"")?.split('"').next());
+            names.map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (page, text) in pages() {
+        for rest in text.split("-var ").skip(1) {
+            let name = rest.trim_start_matches(['\'', '"']).split('=').next().unwrap_or_default();
+            // `-var name=value` and `--var NAME=VALUE` stand for any.
+            let word = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            if !word || name == "name" {
+                continue;
+            }
+            seen += 1;
+            if !known.contains(name) {
+                wrong.push(format!("{page}: no template has the variable {name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(seen > 15, "{seen}");
 }
 
 /// The tree as git would commit it.

@@ -26,8 +26,15 @@ fn root() -> PathBuf {
 }
 
 /// Values that would otherwise come from the environment of whoever runs this.
-const ENVIRONMENT: [&str; 5] =
-    ["http_proxy", "https_proxy", "no_proxy", "iso_path", "registration_code"];
+const ENVIRONMENT: [&str; 7] = [
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "iso_path",
+    "registration_code",
+    "vhdx_path",
+    "virtio_win_iso",
+];
 
 fn resolve(image: &Image, target: &Target) -> Resolved {
     let root = root();
@@ -108,6 +115,61 @@ fn plans_of_every_installed_image() {
         insta::assert_snapshot!(image.name.clone(), all.collect::<String>());
     }
     assert!(images >= 20, "{images} images");
+}
+
+/// What a machine for Windows, ESXi or XenServer has, beside the summary.
+fn devices(resolved: &Resolved) -> String {
+    let names = [
+        "communicator",
+        "disk_image",
+        "disk_interface",
+        "efi_boot",
+        "format",
+        "net_device",
+        "qemuargs",
+        "skip_resize_disk",
+        "vtpm",
+    ];
+    let body = &resolved.source.body;
+    let found = names.iter().filter_map(|name| Some((name, body.attribute(name)?)));
+    found.map(|(name, value)| format!("  {name:<9} {}\n", value.value.to_plan_json())).collect()
+}
+
+const FOREIGN: [&str; 3] = ["windows", "vmware-esxi", "xenserver8"];
+
+#[test]
+fn plans_of_every_release_of_windows_esxi_and_xenserver() {
+    let catalog = Catalog::load(&root()).unwrap();
+    for name in FOREIGN {
+        let image = catalog.image(name).unwrap();
+        let all = image.targets.iter().map(|target| {
+            let resolved = resolve(image, target);
+            let text = summary(target, &resolved) + &devices(&resolved);
+            text.replace(root().to_str().unwrap(), ".")
+        });
+        insta::assert_snapshot!(name, all.collect::<String>());
+    }
+}
+
+#[test]
+fn answer_files_of_windows_esxi_and_xenserver() {
+    let catalog = Catalog::load(&root()).unwrap();
+    for (id, name) in [
+        ("windows-2022-iso-amd64", "Autounattend.xml"),
+        ("windows-2022-iso-amd64", "sysprep.xml"),
+        ("windows-11-iso-amd64", "Autounattend.xml"),
+        ("windows-2022-vhdx-amd64", "Unattend.xml"),
+        ("vmware-esxi-6.7-amd64", "/ks.cfg"),
+        ("vmware-esxi-8-amd64", "/ks.cfg"),
+        ("xenserver8-xenserver-8-amd64", "/generate"),
+    ] {
+        let target = catalog.targets().find(|t| t.id == id).unwrap();
+        let resolved = resolve(catalog.image(&target.image).unwrap(), target);
+        let all = rendered(&resolved.source.body);
+        let (_, text) = all.iter().find(|(known, _)| known == name).unwrap();
+        let file = name.trim_start_matches('/');
+        insta::assert_snapshot!(format!("answers-{id}-{file}"), readable(text));
+    }
 }
 
 #[test]

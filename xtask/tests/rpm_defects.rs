@@ -15,6 +15,8 @@ struct Answer {
     target: String,
     family: Family,
     arm: bool,
+    /// Memory of the VM, in MiB.
+    memory: u64,
     text: String,
     keys: String,
 }
@@ -44,6 +46,10 @@ fn suse(answer: &Answer) -> bool {
     answer.family == Family::Suse
 }
 
+fn centos6(answer: &Answer) -> bool {
+    answer.target.starts_with("centos6")
+}
+
 fn any(_: &Answer) -> bool {
     true
 }
@@ -68,7 +74,7 @@ impl Answer {
 }
 
 /// Name, whom it concerns, what has to hold, and a change that breaks it.
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 25] = [
     (
         "one firewall line",
         el,
@@ -161,6 +167,30 @@ const ROWS: [Row; 21] = [
         ["/dev/ttyAMA0", "/dev/ttyS0"],
     ),
     (
+        "packages come by https where the installer can",
+        el,
+        |a| !a.has("=\"http://"),
+        ["=\"https://", "=\"http://"],
+    ),
+    (
+        "no metalink is taken for a list of mirrors",
+        el,
+        |a| !a.has("--mirrorlist"),
+        ["--baseurl", "--mirrorlist"],
+    ),
+    (
+        "EL 6 gets arguments that it knows",
+        centos6,
+        |a| !a.keys.contains("inst.") && a.keys.contains(" ks=http"),
+        [" ks=http", " inst.ks=http"],
+    ),
+    (
+        "EL 6 asks for no EULA, which it does not know",
+        centos6,
+        |a| !a.has("eula") && !a.has("%packages --"),
+        ["\nskipx", "\neula --agreed\nskipx"],
+    ),
+    (
         "no source that is gone",
         any,
         |a| {
@@ -233,6 +263,7 @@ fn answers(root: &Path, image: &Image, target: &Target) -> Vec<Answer> {
             target: target.id.clone(),
             family,
             arm: target.id.ends_with("-arm64"),
+            memory: resolved.plan.machine.memory_mib,
             text: text.as_str().unwrap_or_default().to_owned(),
             keys: keys.clone(),
         })
@@ -266,4 +297,70 @@ fn no_answer_file_has_a_defect_of_older_templates() {
         let broken = changed.filter(|a| !holds(a)).count();
         assert!(broken > 0, "{name}: its change breaks nothing");
     }
+}
+
+/// Network installations of EL 8 and later keep the installer in memory.
+#[test]
+fn installers_have_more_than_2_gib() {
+    let all = every_answer();
+    let large: Vec<_> = all.iter().filter(|a| a.family != Family::Other).collect();
+    assert!(large.len() > 30, "{}", large.len());
+    for answer in large {
+        assert!(answer.memory > 2048, "{}: {} MiB", answer.target, answer.memory);
+    }
+}
+
+/// Older templates sent a mirror to some of their sources only, or built the
+/// paths of another release from it.
+#[test]
+fn media_and_packages_come_from_a_copy_of_the_vendors_tree() {
+    let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let catalog = Catalog::load(&root).unwrap();
+    let el = |image: &&Image| image.dir.join("el.pkr.hcl").exists();
+    let mut seen = 0;
+    for image in catalog.images.iter().filter(el) {
+        for target in &image.targets {
+            // A medium that only the user has is in no copy.
+            let own = target.facts.media.env.is_some();
+            let knob = if own { "mirror" } else { "media_base" };
+            let options = with(knob, "https://copy.example/t");
+            let mut resolver = Resolver::new(&root, &root.join("out"));
+            resolver.load(target).unwrap();
+            let resolved = resolver.resolve(target, &options, None).unwrap();
+            let kickstart = answer_text(&resolved);
+            let sources: Vec<&str> = kickstart
+                .lines()
+                .filter(|l| l.starts_with("url ") || l.starts_with("repo "))
+                .chain([&*resolved.plan.media.url, &*resolved.plan.media.checksum])
+                .filter(|l| l.contains("://"))
+                .collect();
+            assert!(!sources.is_empty(), "{}", target.id);
+            for source in sources {
+                assert!(source.contains("https://copy.example/t/"), "{}: {source}", target.id);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+#[test]
+fn a_pinned_kernel_is_a_package_that_dnf_knows() {
+    let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let catalog = Catalog::load(&root).unwrap();
+    let target = catalog.targets().find(|t| t.id == "rocky9-amd64").unwrap();
+    let options = with("kernel", "kernel=5.14.0-427.13.1.el9_4");
+    let mut resolver = Resolver::new(&root, &root.join("out"));
+    resolver.load(target).unwrap();
+    let text = answer_text(&resolver.resolve(target, &options, None).unwrap());
+    assert!(text.lines().any(|l| l == "kernel-5.14.0-427.13.1.el9_4"), "{text}");
+}
+
+fn with(name: &str, value: &str) -> Options {
+    Options { vars: vec![(name.into(), value.into())], ..Options::default() }
+}
+
+fn answer_text(resolved: &xtask::plan::Resolved) -> String {
+    let content = &resolved.source.body.attribute("http_content").unwrap().value;
+    content.as_mapping().unwrap().iter().map(|(_, text)| text.as_str().unwrap()).collect()
 }

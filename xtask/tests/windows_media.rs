@@ -162,7 +162,12 @@ fn a_wrong_edition_is_refused_before_the_vm_starts() {
         let output = build(dir.path(), target, medium, more);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(says), "{target}: {said}");
-        assert!(said.contains("hint: choose with --var edition="), "{target}: {said}");
+        let another = says.contains("no sources/") || says.contains("no VHDX");
+        let hint = match another {
+            true => "hint: give the file as --iso FILE or in WINDOWS_",
+            false => "hint: choose with --var edition=",
+        };
+        assert!(said.contains(hint), "{target}: {said}");
         assert_eq!(output.status.code(), Some(3), "{target}: {said}");
         assert!(!said.contains("checksum"), "{target}: {said}");
     }
@@ -218,4 +223,56 @@ fn drivers_and_installers_are_looked_at_before_the_vm_starts() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(says), "{value}: {said}");
     }
+}
+
+/// A medium with these files, synthetic.
+fn medium_with(dir: &Path, name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let (tree, path) = (dir.join(format!("{name}-tree")), dir.join(format!("{name}.iso")));
+    for (file, text) in files {
+        let file = tree.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    let output = Command::new("xorriso")
+        .args(["-as", "mkisofs", "-quiet", "-o"])
+        .args([&path, &tree])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    path
+}
+
+/// A medium that is none, or another release's, is refused before a VM waits in
+/// front of it; the right one comes to its checksum.
+#[test]
+fn media_of_esxi_and_xenserver_are_recognised() {
+    let dir = tempfile::tempdir().unwrap();
+    let loader = "bootstate=0\nkernel=/b.b00\nmodules=/jumpstrt.gz --- /k.b00\n";
+    let esxi = |version: &str| format!("{loader}build={version}-0.0.1\nupdated=0\n");
+    let (eight, six) = (esxi("8.0.2"), esxi("6.7.0"));
+    let seven = medium_with(dir.path(), "vendor", &[("BOOT.CFG", loader)]);
+    let eight = medium_with(dir.path(), "eight", &[("BOOT.CFG", &eight)]);
+    let six = medium_with(dir.path(), "six", &[("boot.cfg", &six)]);
+    let xen = [("install.img", "x"), ("boot/xen.gz", "x"), ("boot/vmlinuz", "x")];
+    let xcp = medium_with(dir.path(), "xcp", &xen);
+    let zeros = "0".repeat(64);
+    for (target, medium, says) in [
+        ("vmware-esxi-8-amd64", &eight, zeros.as_str()),
+        ("vmware-esxi-6.7-amd64", &six, &zeros),
+        ("vmware-esxi-7-amd64", &seven, &zeros),
+        ("vmware-esxi-7-amd64", &eight, "it installs ESXi 8.0.2, not 7"),
+        ("vmware-esxi-6.7-amd64", &eight, "it installs ESXi 8.0.2, not 6.7"),
+        ("vmware-esxi-8-amd64", &xcp, "it has no BOOT.CFG of an ESXi installer"),
+        ("xenserver8-xcp-ng-8.3-amd64", &xcp, &zeros),
+        ("xenserver8-xenserver-8-amd64", &six, "it has no install.img of a XenServer or XCP-ng"),
+    ] {
+        let output = build(dir.path(), target, medium, &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(says), "{target} {}: {said}", medium.display());
+        let refused = said.contains("hint: give the file as --iso FILE or in ");
+        assert_eq!(refused, says != zeros, "{target}: {said}");
+    }
+    let output = build(dir.path(), "vmware-esxi-8-amd64", dir.path(), &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("it is a directory") && !said.contains("os error"), "{said}");
 }

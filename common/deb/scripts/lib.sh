@@ -138,6 +138,28 @@ install_extras() {
   fi
 }
 
+# Said first and not after an hour.
+check_kernel_policy() {
+  if [ "$KERNEL_POLICY" = pinned ] && [[ ${KERNEL:-} != *=* ]]; then
+    die "kernel_policy=pinned needs the version too: -var kernel=NAME=VERSION"
+  fi
+}
+
+# The kernel that was asked for, or the distribution's; boot.sh and curtin.sh
+# read which one it is. Behind install_extras, because a kernel of one's own
+# comes from the directory of .deb files.
+install_kernel() {
+  local kernel=${KERNEL:-$1}
+  say "Kernel package: $kernel, policy $KERNEL_POLICY"
+  apt_quiet install "$kernel"
+  if [ "$KERNEL_POLICY" = pinned ]; then
+    apt-mark hold "${kernel%%=*}"
+    printf '%s\n' "$kernel" >"$BUILD/kernel-package"
+  else
+    printf '%s\n' "${kernel%%=*}" >"$BUILD/kernel-package"
+  fi
+}
+
 # Boot.
 
 # curtin moves 50-cloudimg-settings.cfg away and appends consoles of its own
@@ -191,6 +213,14 @@ kernel_of_package() {
   wanted=${wanted#linux-image-}
   wanted=${wanted#unsigned-}
   printf '%s\n' "${wanted%-unsigned}"
+}
+
+# Of policy image the hook names the very kernel: curtin up to 24.0 asks apt for
+# what it is told, and a metapackage could bring another one at deployment.
+name_kernel() {
+  if [ "$KERNEL_POLICY" = image ]; then
+    dpkg-query -S "/boot/vmlinuz-$1" | cut -d: -f1 >"$BUILD/kernel-package"
+  fi
 }
 
 # Only the chosen kernel ships; each further one would cost the deploy minutes.

@@ -4,6 +4,7 @@ gone from the image, and each knob must do what its README says.
 Run: python3 -m unittest discover -s common/deb/tests. Roots are synthetic.
 """
 
+import json
 import os
 import sys
 import unittest
@@ -13,9 +14,9 @@ from tree import Tree  # noqa: E402
 
 DEBIAN = {
     "RELEASE": "12", "CODENAME": "bookworm", "ARCHITECTURE": "amd64", "NONFREE": "non-free-firmware", "APT_KEEP_MIRROR": "false",
-    "FIRMWARE_PACKAGES": "", "EXTRA_PACKAGES": "", "KERNEL": "", "UPGRADE": "false", "LOCALE": "C.UTF-8", "TIMEZONE": "Etc/UTC",
+    "FIRMWARE_PACKAGES": "", "EXTRA_PACKAGES": "", "KERNEL": "", "KERNEL_POLICY": "image", "UPGRADE": "false", "LOCALE": "C.UTF-8", "TIMEZONE": "Etc/UTC",
 }
-UBUNTU = dict(DEBIAN, RELEASE="noble", FLAVOR="cloudimg", ARTIFACT="tgz", KERNEL_POLICY="image")
+UBUNTU = dict(DEBIAN, RELEASE="noble", FLAVOR="cloudimg", ARTIFACT="tgz")
 SYSTEMS = {"debian": DEBIAN, "ubuntu": UBUNTU}
 SOURCES = "deb http://deb.example/os stable main\n"
 PROXY = "etc/apt/apt.conf.d/99image-build-proxy"
@@ -116,12 +117,27 @@ class Packages(ScriptCase):
                     self.assertEqual(default in words, not kernel)
                     self.assertEqual(tree.read("var/lib/image-build/kernel-package"), (kernel.split("=")[0] or default) + "\n")
 
-    def test_the_three_kernel_policies(self):
+    def test_a_kernel_of_ones_own_comes_from_the_local_packages(self):
+        """So they are installed first: no repository has it."""
+        deb = "var/lib/image-build/packages/linux-image-own_1.2_amd64.deb"
+        for image, environment in SYSTEMS.items():
+            with self.subTest(image=image):
+                tree = self.tree(image, {deb: ""})
+                calls = self.installs(self.passes(tree, "packages.sh", environment, KERNEL="linux-image-own=1.2"))
+                local = [at for at, call in enumerate(calls) if call.endswith(os.path.join(tree.root, deb))]
+                named = [at for at, call in enumerate(calls) if call.endswith(" linux-image-own=1.2")]
+                self.assertEqual((len(local), len(named)), (1, 1))
+                self.assertLess(local[0], named[0])
+
+    def test_the_kernel_policies(self):
         kernel = "linux-image-own=1.2"
-        for policy, named, held in (("image", "linux-image-own\n", False), ("pinned", kernel + "\n", True), ("maas", None, False)):
-            with self.subTest(policy=policy):
-                tree = self.tree("ubuntu")
-                environment = dict(UBUNTU, KERNEL_POLICY=policy, KERNEL=kernel)
+        rows = [(image, policy, named, held) for image in SYSTEMS
+                for policy, named, held in (("image", "linux-image-own\n", False), ("pinned", kernel + "\n", True))]
+        # Only Ubuntu has a kernel that MAAS can choose.
+        for image, policy, named, held in rows + [("ubuntu", "maas", None, False)]:
+            with self.subTest(image=image, policy=policy):
+                tree = self.tree(image)
+                environment = dict(SYSTEMS[image], KERNEL_POLICY=policy, KERNEL=kernel)
                 calls = self.passes(tree, "packages.sh", environment)
                 self.assertEqual("apt-mark hold linux-image-own" in calls, held)
                 self.passes(tree, "curtin.sh", environment)
@@ -129,9 +145,11 @@ class Packages(ScriptCase):
                 self.assertTrue(os.access(os.path.join(tree.root, "curtin/curtin-hooks"), os.X_OK))
 
     def test_a_pinned_kernel_without_a_version_is_refused_at_once(self):
-        status, said, calls = self.tree("ubuntu").run("prepare.sh", **dict(UBUNTU, KERNEL_POLICY="pinned", KERNEL="linux-generic"))
-        self.assertEqual((status, calls), (1, []))
-        self.assertIn("kernel=NAME=VERSION", said)
+        for image, environment in SYSTEMS.items():
+            with self.subTest(image=image):
+                status, said, calls = self.tree(image).run("prepare.sh", **dict(environment, KERNEL_POLICY="pinned", KERNEL="linux-own"))
+                self.assertEqual((status, calls), (1, []))
+                self.assertIn("kernel=NAME=VERSION", said)
 
     def test_what_stood_in_for_update_initramfs_does_not_ship(self):
         tree = self.tree("debian", {"usr/sbin/update-initramfs": "the real one\n"})
@@ -141,6 +159,105 @@ class Packages(ScriptCase):
         calls = self.passes(tree, "curtin.sh", DEBIAN)
         self.assertFalse(tree.exists("usr/sbin/update-initramfs"), "the stub; dpkg-divert brings the real one")
         self.assertEqual(len([call for call in calls if call.startswith("dpkg-divert") and "--remove" in call]), 1)
+
+
+class Boot(ScriptCase):
+    """boot.sh: of two kernels the one that was asked for stays, and the hook names it."""
+
+    WANTED, META = "linux-image-6.1.0-9-own", "linux-image-own"
+
+    def booted(self, image, **more):
+        files = {"boot/%s-6.1.0-%s" % (name, version): "x" for name in ("vmlinuz", "initrd.img") for version in ("8-old", "9-own")}
+        files.update({"usr/share/zoneinfo/Etc/UTC": "x", "etc/os-release": "NAME=x\nID=%s\n" % image, "etc/ssh/sshd_config": "",
+                      "etc/initramfs-tools/conf.d/image.conf": "", "var/lib/image-build/kernel-package": more.pop("package") + "\n",
+                      "var/lib/image-build/grow-root": "#!/bin/bash\n", "etc/ssh/sshd_config.d/00-image-build.conf": "",
+                      "etc/systemd/system/x": "", "usr/local/sbin/x": "", "etc/default/grub.d/40-force-partuuid.cfg": "x"})
+        tree = self.tree(image, files)
+        environment = dict(SYSTEMS[image], INSTALLED=self.WANTED, META=self.META, DEPENDS=self.WANTED + " (= 6.1)",
+                           LOADER="--force-extra-removable")
+        return tree, tree.run("boot.sh", **dict(environment, **more))
+
+    def test_the_hook_names_the_kernel_itself(self):
+        """curtin up to 24.0 would install a newer one for a metapackage."""
+        for image, policy, named in (("debian", "image", self.WANTED), ("ubuntu", "image", self.WANTED), ("ubuntu", "maas", self.META)):
+            with self.subTest(image=image, policy=policy):
+                tree, (status, said, calls) = self.booted(image, package=self.META, KERNEL_POLICY=policy)
+                self.assertEqual(status, 0, said)
+                self.assertEqual(tree.read("var/lib/image-build/kernel-package"), named + "\n")
+
+    def test_a_pinned_kernel_keeps_its_version(self):
+        for image in SYSTEMS:
+            with self.subTest(image=image):
+                tree, (status, said, calls) = self.booted(image, package=self.WANTED + "=6.1.9-1", KERNEL_POLICY="pinned")
+                self.assertEqual(status, 0, said)
+                self.assertEqual(tree.read("var/lib/image-build/kernel-package"), self.WANTED + "=6.1.9-1\n")
+
+    def test_other_kernels_go(self):
+        for image in SYSTEMS:
+            with self.subTest(image=image):
+                tree, (status, said, calls) = self.booted(image, package=self.WANTED)
+                self.assertEqual(status, 0, said)
+                self.assertEqual([call.split()[-1] for call in calls if " purge " in call], ["linux-image-6.1.0-8-old"])
+                self.assertFalse(tree.exists("boot/initrd.img-6.1.0-8-old"))
+                self.assertTrue(tree.exists("boot/initrd.img-6.1.0-9-own"))
+
+    def test_a_kernel_that_is_not_there_is_told(self):
+        _, (status, said, _) = self.booted("ubuntu", package="linux-image-7")
+        self.assertEqual(status, 1)
+        self.assertIn("linux-image-7 brought no", said)
+
+    def test_a_whole_disk_has_a_loader_for_firmware_without_entries(self):
+        for arch, platform in (("amd64", "x86_64-efi"), ("arm64", "arm64-efi")):
+            with self.subTest(arch=arch):
+                tree, (status, said, calls) = self.booted("ubuntu", package=self.WANTED, ARTIFACT="ddgz", ARCHITECTURE=arch)
+                self.assertEqual(status, 0, said)
+                (install,) = [call.split() for call in calls if call.startswith("grub-install")]
+                for word in ("--target=" + platform, "--bootloader-id=ubuntu", "--no-nvram"):
+                    self.assertIn(word, install)
+                self.assertIn("systemctl enable image-grow-root.service", calls)
+                self.assertIn("ExecStart=", tree.read("etc/systemd/system/image-grow-root.service"))
+        _, (status, said, _) = self.booted("ubuntu", package=self.WANTED, ARTIFACT="ddgz", LOADER="none")
+        self.assertEqual(status, 1)
+        self.assertIn("left no EFI/BOOT/BOOTX64.EFI", said)
+        _, (_, _, calls) = self.booted("ubuntu", package=self.WANTED)
+        self.assertFalse([call for call in calls if call.startswith("grub-install")], "a tgz gets its loader from curtin")
+
+
+class Examples(ScriptCase):
+    def test_ssh_is_hardened_and_its_settings_are_tried(self):
+        for image in SYSTEMS:
+            with self.subTest(image=image):
+                tree = self.tree(image, {"etc/ssh/sshd_config.d/00-image-build.conf": "PermitRootLogin yes\n"})
+                self.assertEqual(self.passes(tree, "../examples/hardened-ssh.sh", {}), ["sshd -t"])
+                files = sorted(tree.files("etc/ssh/sshd_config.d"))
+                # The first value wins: the build still gets in.
+                self.assertEqual([os.path.basename(path) for path in files], ["00-image-build.conf", "10-hardened.conf"])
+                for line in ("PermitRootLogin no", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "MaxAuthTries 3"):
+                    self.assertIn(line + "\n", tree.read(files[1]))
+
+    def test_docker_leaves_no_state_of_the_build(self):
+        tree = self.tree("debian", {"var/lib/docker/network/x": "", "etc/docker/key.json": "secret"})
+        calls = self.passes(tree, "../examples/docker-host.sh", {})
+        self.assertEqual(calls[0], "apt-get --yes install docker.io")
+        self.assertEqual(calls[-1], "systemctl enable docker.service")
+        settings = json.loads(tree.read("etc/docker/daemon.json"))
+        self.assertEqual(settings["log-opts"]["max-size"], "10m")
+        self.assertNotIn("hosts", settings, "nothing listens on the network")
+        self.assertEqual((tree.files("var/lib/docker"), sorted(tree.files("etc/docker"))), ({}, ["etc/docker/daemon.json"]))
+
+    def test_bluefield_is_for_its_architecture(self):
+        tree = self.tree("ubuntu", {"etc/default/grub.d/x": "", "etc/netplan/60-mlnx.yaml": "", "etc/cloud/cloud.cfg.d/91-mlnx.cfg": ""})
+        self.assertEqual(self.passes(tree, "../examples/bluefield.sh", {"ARCHITECTURE": "arm64"}), ["update-grub "])
+        self.assertIn("console=ttyAMA0", tree.read("etc/default/grub.d/60-bluefield.cfg"))
+        self.assertFalse(tree.exists("etc/netplan/60-mlnx.yaml") or tree.exists("etc/cloud/cloud.cfg.d/91-mlnx.cfg"))
+        status, said, calls = self.tree("ubuntu").run("../examples/bluefield.sh", ARCHITECTURE="amd64")
+        self.assertEqual((status, calls), (1, []))
+        self.assertIn("is for arm64, not amd64", said)
+
+    def test_a_command_that_fails_fails_the_build(self):
+        for name in ("hardened-ssh.sh", "docker-host.sh", "bluefield.sh"):
+            with open(os.path.join(self.tree("debian").image, "examples", name), encoding="utf-8") as stream:
+                self.assertIn("set -euo pipefail\n", stream.read(), name)
 
 
 class Cleanup(ScriptCase):
@@ -176,8 +293,9 @@ class Cleanup(ScriptCase):
                 self.assertFalse(tree.exists("var/lib/image-build"))
                 # cloud-init's state goes last; after it only power off.
                 order = [call.split()[0] for call in calls]
-                self.assertEqual(order, ["usermod", "cloud-init", "fstrim", "sync", "systemctl"])
-                self.assertEqual(calls[:2], ["usermod --password * root", "cloud-init clean --logs --seed"])
+                self.assertEqual(order, ["usermod", "systemctl", "cloud-init", "fstrim", "sync", "systemctl"])
+                self.assertEqual(calls[0], "usermod --password * root")
+                self.assertEqual(calls[2], "cloud-init clean --logs --seed")
 
     def test_a_whole_disk_keeps_its_fstab(self):
         for image, environment in SYSTEMS.items():

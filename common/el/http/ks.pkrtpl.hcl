@@ -47,16 +47,16 @@ echo "image-build: the answer file was read" >/dev/${console}
 %{ if major >= 8 ~}
 %onerror --interpreter=/bin/bash
 {
-  echo "image-build: FAILED: the installer stopped, its last words:"
+  echo "image-build: the installer stopped, its last words:"
   tail --lines 20 /tmp/anaconda.log /tmp/packaging.log
-  echo "image-build: FAILED"
+  echo "image-build: FAILED: the installer stopped"
 } >/dev/${console} 2>&1
 sleep 5
 echo o >/proc/sysrq-trigger
 %end
 
 %{ endif ~}
-%post --erroronfail --interpreter=/bin/bash --log=/tmp/image-build.log
+%post --erroronfail --interpreter=/bin/bash
 %{ for name, value in environment ~}
 export ${name}='${replace(value, "'", "'\\''")}'
 %{ endfor ~}

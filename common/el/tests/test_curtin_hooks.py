@@ -68,7 +68,7 @@ class Loader(unittest.TestCase):
     def install(self):
         run = Recorder({"grub2-probe": "abcd-ef\n", "grub2-mkrelpath": "/grub2\n"})
         with mock.patch.object(hooks.hooklib, "register_entry") as register:
-            hooks.install_uefi_loader(run, self.target, "openEuler", "x86_64")
+            hooks.install_uefi_loader(run, {}, self.target, "openEuler", "x86_64")
         return register
 
     def test_stub_and_entry(self):
@@ -76,7 +76,7 @@ class Loader(unittest.TestCase):
         with open(os.path.join(self.target, "boot/efi/EFI/openEuler/grub.cfg"), encoding="utf-8") as stream:
             text = stream.read()
         self.assertIn("--set=dev abcd-ef\nset prefix=($dev)/grub2\n", text)
-        self.assertEqual(register.call_args[0][2:], ("openEuler", "\\EFI\\openEuler\\shimx64.efi"))
+        self.assertEqual(register.call_args[0][3:], ("openEuler", "\\EFI\\openEuler\\shimx64.efi"))
 
     def test_missing_loader_fails(self):
         os.unlink(os.path.join(self.target, "boot/efi/EFI/BOOT/BOOTX64.EFI"))

@@ -16,6 +16,11 @@ fi
 rm -rf /root/.ssh
 rm -f /etc/ssh/ssh_host_*
 
+# The service writes a seed when it stops, also when the machine does: of a whole
+# disk, which is packed as it is, every machine would have the same.
+systemctl stop systemd-random-seed.service || true
+rm -f /var/lib/systemd/random-seed
+
 # Last: from here on nothing may write what first boot would take for its own.
 cloud-init clean --logs --seed
 : >/etc/machine-id

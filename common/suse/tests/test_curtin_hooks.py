@@ -46,8 +46,8 @@ class Case(unittest.TestCase):
 class Loader(Case):
     def install(self):
         with mock.patch.object(hooks.hooklib, "register_entry") as register:
-            hooks.install_uefi_loader(self.run_in_target, self.target, "x86_64")
-        return register.call_args[0][3]
+            hooks.install_uefi_loader(self.run_in_target, {}, self.target, "x86_64")
+        return register.call_args[0][4]
 
     def test_shim_where_it_is(self):
         for name in ("usr/share/efi/x86_64/shim.efi", "boot/efi/EFI/sles/shim.efi", "boot/efi/EFI/BOOT/BOOTX64.EFI"):

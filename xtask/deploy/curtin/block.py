@@ -27,6 +27,22 @@ def disks_below(device):
     return sorted(found)
 
 
+def get_blockdev_for_partition(devpath, strict=True):
+    """Disk and number of a partition; of anything else itself and None."""
+    place = f"/sys/class/block/{os.path.basename(os.path.realpath(devpath))}/partition"
+    if not os.path.exists(place):
+        return os.path.realpath(devpath), None
+    with open(place, encoding="utf-8") as stream:
+        return disks_below(devpath)[0], stream.read().strip()
+
+
+def esp_of(target):
+    """Disk and partition number of the file system at /boot/efi of the target."""
+    point = os.path.join(target, "boot/efi")
+    source, _ = util.subp(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", point], capture=True)
+    return get_blockdev_for_partition(source.strip())
+
+
 def disk_to_byid_path(device):
     """A name below /dev/disk/by-id that will not change, or None."""
     links = sorted(glob.glob("/dev/disk/by-id/*"))

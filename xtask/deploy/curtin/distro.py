@@ -1,4 +1,4 @@
-"""The target's distribution and its packages. Debian family only."""
+"""The target's distribution and its packages. Installing is for the debian family only."""
 
 import os
 from collections import namedtuple
@@ -64,6 +64,10 @@ def get_architecture(target=None, osfamily=None):
 
 def get_installed_packages(target=None):
     """Names of the installed packages."""
+    if not util.which("dpkg-query", target=target):
+        with util.ChrootableTarget(target) as chroot:
+            text, _ = chroot.subp(["rpm", "-qa", "--queryformat", "ii %{NAME} %{VERSION}-%{RELEASE}\\n"], capture=True)
+        return {line.split()[1] for line in text.splitlines() if line.startswith("ii ")}
     form = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package}\n"]
     text, _ = util.subp(form, capture=True, target=target)
     rows = (line.split() for line in text.splitlines())

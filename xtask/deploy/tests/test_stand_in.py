@@ -26,8 +26,8 @@ except ImportError:
 
 import installer  # noqa: E402
 import storage  # noqa: E402
-from curtin import config, distro, paths, swap, util  # noqa: E402
-from curtin.commands import apt_config, curthooks  # noqa: E402
+from curtin import block, config, distro, paths, swap, util  # noqa: E402
+from curtin.commands import apt_config, block_meta, curthooks  # noqa: E402
 
 GIB = 1 << 30
 
@@ -44,6 +44,24 @@ class InTree(unittest.TestCase):
 
     def read(self, path):
         return util.load_file(paths.target_path(self.target, path))
+
+
+class Devices(unittest.TestCase):
+    """What deploy hooks of RPM-based images ask for."""
+
+    def test_the_marked_disk_is_found_by_its_serial(self):
+        items = [{"id": "disk0", "type": "disk", "serial": "abc"}, {"id": "part1", "type": "partition", "device": "disk0"}]
+        volumes = block_meta.extract_storage_ordered_dict({"storage": {"config": items}})
+        with mock.patch.object(util, "subp", return_value=("/dev/sr0\n/dev/vda xyz\n/dev/vdb abc\n", "")):
+            self.assertEqual(block_meta.get_path_to_storage_volume("disk0", volumes), "/dev/vdb")
+            with self.assertRaisesRegex(AttributeError, "stand-in for curtin has no"):
+                block_meta.get_path_to_storage_volume("part1", volumes)
+        with mock.patch.object(util, "subp", return_value=("/dev/vda xyz\n", "")):
+            with self.assertRaisesRegex(ValueError, "no disk with serial abc"):
+                block_meta.get_path_to_storage_volume("disk0", volumes)
+
+    def test_what_is_no_partition_has_no_number(self):
+        self.assertEqual(block.get_blockdev_for_partition("/dev/null"), ("/dev/null", None))
 
 
 class Interface(unittest.TestCase):

@@ -58,7 +58,13 @@ impl Error {
     /// A failed system call on `place`; the `io::Error` becomes the source.
     pub fn io(place: impl Into<String>, source: io::Error) -> Self {
         let reason = source.to_string();
-        Self { source: Some(source), ..Self::new(ErrorKind::Io, place, reason) }
+        let hint = match source.kind() {
+            io::ErrorKind::StorageFull => Some("free some space there, or write to another disk"),
+            io::ErrorKind::ReadOnlyFilesystem => Some("write to another directory"),
+            io::ErrorKind::PermissionDenied => Some("see owner and mode with `ls -ld`"),
+            _ => None,
+        };
+        Self { source: Some(source), hint, ..Self::new(ErrorKind::Io, place, reason) }
     }
 
     /// A failed read or write at `place`. An error of this crate that passed
@@ -66,9 +72,6 @@ impl Error {
     pub(crate) fn from_io(place: impl Into<String>, error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(own) => own,
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                Self::io(place, error).hint("free some space there, or write to another disk")
-            }
             Err(error) => Self::io(place, error),
         }
     }
@@ -137,5 +140,7 @@ mod tests {
         let error = Error::io("disk.raw", io::Error::from(io::ErrorKind::NotFound));
         assert_eq!(error.to_string(), "disk.raw: entity not found");
         assert!(std::error::Error::source(&error).is_none());
+        let error = Error::io("x.tar.gz", io::Error::from(io::ErrorKind::ReadOnlyFilesystem));
+        assert!(error.to_string().ends_with("(hint: write to another directory)"), "{error}");
     }
 }

@@ -115,7 +115,14 @@ impl Row<'_> {
                 escaped(&why.cause.unwrap_or(why.headline))
             }
             Some(Ok(_)) => self.manifest().map_or_else(String::new, |m| {
-                format!("{} <b>{}</b>", table::size(m.artifact.size), escaped(&m.artifact.kind))
+                // The page lies in `out/`, beside the directories of the targets.
+                format!(
+                    "<a href=\"{}/{}\">{}</a> <b>{}</b>",
+                    self.target.id,
+                    escaped(&m.artifact.file),
+                    table::size(m.artifact.size),
+                    escaped(&m.artifact.kind),
+                )
             }),
             None => "not started: another build failed".into(),
         }

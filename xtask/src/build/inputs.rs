@@ -12,6 +12,7 @@ use packer_hcl::body::Body;
 use crate::catalog::{Family, Target};
 use crate::exit::Coded;
 use crate::host::tools;
+use crate::media::hypervisor;
 use crate::media::iso::Medium;
 use crate::media::wim::{self, Wanted};
 use crate::plan::{Resolved, needs};
@@ -19,12 +20,15 @@ use crate::plan::{Resolved, needs};
 /// The name under which Setup looks for answers on other media.
 const ANSWERS: &str = "Autounattend.xml";
 
-/// Checks the programs that only this target needs, the files beside its
-/// medium, and the medium of a Windows target against its answer file.
+/// Checks what the template says of its variables, the programs that only this
+/// target needs, the files beside its medium, and the medium of a Windows target against its answer file.
 ///
 /// # Errors
 /// What is missing or wrong, and how to get it.
 pub fn check(target: &Target, resolved: &Resolved) -> Result<()> {
+    if let Some(reason) = refusal(resolved) {
+        return Err(Coded::host(format!("{} cannot be built like this: {reason}", target.id)));
+    }
     let missing = needs::own_tools(target, resolved);
     if let Some(tool) = missing.iter().find(|tool| tools::find(tool).is_none()) {
         let setup = crate::host::needs::SETUP;
@@ -35,21 +39,54 @@ pub fn check(target: &Target, resolved: &Resolved) -> Result<()> {
     }
     extras(target, &resolved.source.body)?;
     let path = Path::new(resolved.plan.media.url.trim_start_matches("file://"));
-    if target.facts.family == Family::Windows && path.is_file() {
-        return medium(target, &resolved.source.body, path);
+    if path.is_dir() {
+        return Err(not_the_medium(target, path, "it is a directory"));
     }
-    Ok(())
+    if !path.is_file() {
+        return Ok(());
+    }
+    let release = target.release.as_deref().unwrap_or_default();
+    let wrong = match target.facts.family {
+        Family::Windows => return medium(target, &resolved.source.body, path),
+        Family::Esxi => hypervisor::not_esxi(path, release)?,
+        Family::Xen => hypervisor::not_xen(path)?,
+        _ => None,
+    };
+    wrong.map_or(Ok(()), |wrong| Err(not_the_medium(target, path, &wrong)))
+}
+
+/// What is wrong with a medium, and where another comes from.
+fn not_the_medium(target: &Target, path: &Path, wrong: &str) -> anyhow::Error {
+    let media = &target.facts.media;
+    Coded::host(format!(
+        "{} is not the medium of {}: {wrong}\n  hint: give the file as --iso FILE{}; it comes from {}",
+        path.display(),
+        target.id,
+        media.env.as_ref().map_or_else(String::new, |env| format!(" or in {env}")),
+        media.from.as_deref().unwrap_or("its vendor"),
+    ))
+}
+
+/// Why the template itself says that nothing can come of these variables: its
+/// `local.refusal`, if that is not empty.
+fn refusal(resolved: &Resolved) -> Option<&str> {
+    let said = resolved.evaluated.locals.get("refusal")?.value.as_str()?;
+    (!said.is_empty()).then_some(said)
 }
 
 /// A medium without the edition or the language that the answers ask for, or
 /// one that is no medium of Windows.
 fn medium(target: &Target, body: &Body, path: &Path) -> Result<()> {
-    let wrong = if body.bool("disk_image").ok().flatten().unwrap_or(false) {
-        not_a_vhdx(path)?
-    } else {
-        answers(body).and_then(|text| Wanted::of(&text)).map_or(Ok(None), |it| on(path, &it))?
+    if body.bool("disk_image").ok().flatten().unwrap_or(false) {
+        let wrong = not_a_vhdx(path)?;
+        return wrong.map_or(Ok(()), |wrong| Err(not_the_medium(target, path, &wrong)));
+    }
+    let Some(wanted) = answers(body).and_then(|text| Wanted::of(&text)) else { return Ok(()) };
+    let Some(editions) = wim::editions(path)? else {
+        let wrong = "there is no sources/install.wim or install.esd on it";
+        return Err(not_the_medium(target, path, wrong));
     };
-    let Some(wrong) = wrong else { return Ok(()) };
+    let Some(wrong) = wim::mismatch(&editions, &wanted) else { return Ok(()) };
     Err(Coded::host(format!(
         "{} is not the medium of {}: {wrong}\n  hint: choose with --var edition=..., --var image_name=..., --var image_index=N or --var language=..., or bring another medium",
         path.display(),
@@ -104,13 +141,6 @@ fn not_a_driver_cd(target: &Target, path: &Path) -> Option<&'static str> {
     let versions = ["2k16", "2k19", "2k22", "2k25", "w10", "w11"];
     let has = |version| medium.find(&format!("viostor/{version}/amd64/viostor.inf")).is_some();
     (!versions.into_iter().any(has)).then_some("it is no virtio-win CD: there is no viostor driver")
-}
-
-fn on(path: &Path, wanted: &Wanted) -> Result<Option<String>> {
-    let Some(editions) = wim::editions(path)? else {
-        return Ok(Some("there is no sources/install.wim or install.esd on it".into()));
-    };
-    Ok(wim::mismatch(&editions, wanted))
 }
 
 /// The rendered answer file.

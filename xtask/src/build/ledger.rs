@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::Reporter;
 use super::schedule::{self, Budget, Load};
+use crate::at::At as _;
 use crate::exit::{Coded, Exit};
 use crate::signal::CancelToken;
 
@@ -131,7 +132,7 @@ impl Ledger {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.with_context(|| format!("cannot make {}", dir.display()))?;
         // In /tmp anybody could have made it before us.
-        let owner = fs::symlink_metadata(dir)?.uid();
+        let owner = fs::symlink_metadata(dir).at("look at", dir)?.uid();
         anyhow::ensure!(
             owner == rustix::process::getuid().as_raw(),
             "{} belongs to another user\n  hint: set XDG_RUNTIME_DIR to a directory of your own",
@@ -177,7 +178,7 @@ impl Ledger {
     /// All builds that run; entries of dead ones are removed.
     fn others(&self) -> Result<Vec<Entry>> {
         let mut entries = vec![];
-        for entry in fs::read_dir(&self.dir)? {
+        for entry in fs::read_dir(&self.dir).at("list", &self.dir)? {
             let path = entry?.path();
             if path.extension().is_some_and(|e| e == "seat") {
                 entries.extend(living(&path));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::at::At as _;
 use crate::exit::Coded;
 
 /// Held while it lives; the kernel drops it when the process dies, however.
@@ -46,9 +47,9 @@ impl Lock {
                 return Err(e).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
-        file.set_len(0)?;
-        file.rewind()?;
-        write!(file, "{}", std::process::id())?;
+        file.set_len(0).at("write", &path)?;
+        file.rewind().at("write", &path)?;
+        write!(file, "{}", std::process::id()).at("write", &path)?;
         Ok(Self { file })
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::report::Reporter;
-use crate::catalog::{MediaKind, Target};
+use crate::catalog::{Catalog, MediaKind, Target};
 use crate::exit::Coded;
 use crate::media::bootstrap::{self, Recipe, Wanted};
 use crate::media::{Checksum, Context, Progress, Request, SignedBy, Store, volume};
@@ -73,7 +73,7 @@ pub fn get(
         return Err(ask_for_medium(target));
     }
     // Before minutes of hashing, if it is a file of this host.
-    recognise(target, medium.url.trim_start_matches("file://").as_ref())?;
+    recognise(repo, target, medium.url.trim_start_matches("file://").as_ref())?;
     let checksum: Checksum = medium.checksum.parse()?;
     let signed = if access.unsigned { None } else { signed_by(repo, target) };
     let request = Request { url: medium.url.clone(), checksum, signed };
@@ -100,14 +100,18 @@ pub fn signed_by(repo: &Repo, target: &Target) -> Option<SignedBy> {
     Some(SignedBy { keys, suffix: facts.signature.clone() })
 }
 
-/// Refuses a user's medium of another system, release or architecture.
-fn recognise(target: &Target, path: &Path) -> Result<()> {
-    let facts = &target.facts.media;
-    let (Some(pattern), MediaKind::User) = (&facts.label, facts.kind) else { return Ok(()) };
+/// Refuses a medium of another system, release or architecture, if it is a file
+/// of this host.
+fn recognise(repo: &Repo, target: &Target, path: &Path) -> Result<()> {
     if !path.is_file() {
         return Ok(());
     }
-    let Some(wrong) = volume::mismatch(path, pattern, target.arch)? else { return Ok(()) };
+    let facts = &target.facts.media;
+    let wrong = match (&facts.label, facts.kind) {
+        (Some(pattern), MediaKind::User) => volume::mismatch(path, pattern, target.arch)?,
+        _ => anothers(&repo.catalog()?, target, path)?,
+    };
+    let Some(wrong) = wrong else { return Ok(()) };
     let file = facts.file.as_deref().unwrap_or("the one of its README");
     Err(Coded::host(format!(
         "{} is not the medium of {}: {wrong}\n  wanted       {file}, or another of that release\n  where from   {}",
@@ -115,6 +119,18 @@ fn recognise(target: &Target, path: &Path) -> Result<()> {
         target.id,
         facts.from.as_deref().unwrap_or("its vendor"),
     )))
+}
+
+/// What is wrong with a medium whose own label nobody knows: it has that of
+/// another image's medium.
+fn anothers(catalog: &Catalog, target: &Target, path: &Path) -> Result<Option<String>> {
+    let Some(label) = volume::label(path)? else { return Ok(None) };
+    let named = |other: &&Target| {
+        let pattern = other.facts.media.label.as_deref().unwrap_or_default();
+        other.image != target.image && volume::is_named(&label, pattern)
+    };
+    let owner = catalog.targets().find(named);
+    Ok(owner.map(|owner| format!("its label is `{label}`, which media of {} have", owner.image)))
 }
 
 fn bootstrapped(
@@ -144,7 +160,12 @@ fn bootstrapped(
 /// One line every ten seconds is enough for a log.
 fn report_progress(reporter: &Reporter, last: &Mutex<Instant>, progress: Progress) {
     let Ok(mut last) = last.lock() else { return };
-    if last.elapsed() < Duration::from_secs(10) {
+    // What has only begun may end in a moment.
+    let begins = progress.done < 8 << 20;
+    if begins || last.elapsed() < Duration::from_secs(10) {
+        if begins {
+            *last = Instant::now();
+        }
         return;
     }
     *last = Instant::now();

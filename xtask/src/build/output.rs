@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::at::At as _;
+
 /// Kept from the build before, for `remote rollback`.
 const PREVIOUS: &str = "previous";
 /// Logs, screenshots and a rejected artifact of a failed build.
@@ -55,7 +57,7 @@ impl Output {
         let previous = self.dir.join(PREVIOUS);
         if self.dir.join("manifest.json").exists() {
             remove_all(&previous)?;
-            fs::create_dir(&previous)?;
+            fs::create_dir(&previous).at("make", &previous)?;
             for name in files(&self.dir)? {
                 rename(&self.dir.join(&name), &previous.join(&name))?;
             }
@@ -134,9 +136,9 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
         .with_context(|| format!("cannot write in {}", dir.display()))?;
     io::Write::write_all(&mut file, content)
         .with_context(|| format!("cannot write {}", path.display()))?;
-    file.as_file().sync_all()?;
+    file.as_file().sync_all().at("write", path)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode)?;
+    file.as_file().set_permissions(mode).at("set the mode of", path)?;
     file.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())
 }
@@ -158,8 +160,9 @@ pub fn write_shared(out: &Path, name: &str, content: &[u8]) -> Result<()> {
 pub fn door(out: &Path, name: &str) -> Result<File> {
     let locks = out.join(".locks");
     fs::create_dir_all(&locks).with_context(|| format!("cannot create {}", locks.display()))?;
-    let door = File::create(locks.join(name))?;
-    door.lock()?;
+    let path = locks.join(name);
+    let door = File::create(&path).at("open", &path)?;
+    door.lock().at("lock", &path)?;
     Ok(door)
 }
 
@@ -171,8 +174,8 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let new = path.with_file_name(format!("{}.new", name.trim_start_matches('.')));
     let mut file = File::create(&new).with_context(|| format!("cannot write {}", new.display()))?;
-    io::Write::write_all(&mut file, content)?;
-    file.sync_all()?;
+    io::Write::write_all(&mut file, content).at("write", &new)?;
+    file.sync_all().at("write", &new)?;
     rename(&new, path)
 }
 

@@ -12,6 +12,7 @@ use disk_image::policy::Kind;
 use serde_json::{Value, json};
 
 use super::report::Reporter;
+use crate::at::At as _;
 use crate::catalog::{ArtifactKind, Partition, Target};
 use crate::contents::{self, Contents};
 use crate::contract::{self, Expectations};
@@ -132,9 +133,10 @@ pub fn check(target: &Target, packed: &Packed, reporter: &Reporter) -> Result<()
     }
     let mut rejected = packed.path.as_os_str().to_owned();
     rejected.push(".rejected");
-    fs::rename(&packed.path, &rejected)?;
+    fs::rename(&packed.path, &rejected).at("rename", &packed.path)?;
     bail!(
-        "the artifact breaks {} of {} contract rules; it is kept as {}",
+        "the artifact breaks {} of {} contract rules; it is kept as {}\n  hint: they are named above; \
+         `cargo xtask explain ID` says why each matters and what to do",
         verdict.errors(),
         verdict.checked,
         Path::new(&rejected).file_name().unwrap_or_default().to_string_lossy()

@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result};
 
 use self::watch::Watch;
 use super::engine::{Outcome, Request};
+use crate::at::At as _;
 use crate::cmd::Cmd;
 use crate::engine::error::{Kind, Trouble};
 use crate::engine::host::View;
@@ -68,7 +69,7 @@ pub fn check(on_error: OnError) -> Result<()> {
 pub fn build(packer: &Packer, request: &Request<'_>) -> Result<Outcome> {
     let paths = &request.paths;
     // Packer wants to make it itself.
-    fs::remove_dir(&paths.output).or_else(absent)?;
+    fs::remove_dir(&paths.output).or_else(absent).at("remove", &paths.output)?;
     let variables = paths.secrets.join("build.pkrvars.hcl");
     write_private(&variables, &varfile::text(&settings(request), &request.resolved.evaluated))?;
     let run = Run::new(request);

@@ -20,6 +20,7 @@ use super::pack;
 use super::report::Reporter;
 use super::schedule::Load;
 use super::sign::Signer;
+use crate::at::At as _;
 use crate::catalog::Target;
 use crate::date;
 use crate::engine::host::WorkPaths;
@@ -125,6 +126,8 @@ pub fn build(
         return Ok(Outcome::UpToDate(manifest));
     }
     let size = canonical.plan.machine;
+    // Before the wait for others, too: what cannot be need not wait.
+    check_space(repo, &target.id, size.disk)?;
     let load = Load::of(&size, None);
     let _seat = match &settings.gate {
         Some(gate) => {
@@ -143,6 +146,25 @@ pub fn build(
     }
     let manifest = result?;
     Ok(Outcome::Built { manifest, times: phases.summary() })
+}
+
+/// The disk grows to at most its size; the artifact to about half of that.
+fn check_space(repo: &Repo, target: &str, disk: u64) -> Result<()> {
+    fs::create_dir_all(&repo.out).at("make", &repo.out)?;
+    let space = crate::host::resources::space("out", &repo.out).map_err(anyhow::Error::msg)?;
+    // A cloud system fills a quarter of the disk it is given; below that
+    // the build is sure to fail, above it we would refuse what works.
+    let need = disk / 4;
+    if space.free < need {
+        return Err(Coded::host(format!(
+            "{} is free in {}, {} needs about {}\n  hint: cargo xtask clean, or --out DIR",
+            table::size(space.free),
+            repo.show(&repo.out),
+            target,
+            table::size(need),
+        )));
+    }
+    Ok(())
 }
 
 /// Removes the disks of a failed build, unless its VM was kept and uses them.
@@ -218,7 +240,7 @@ impl Job<'_> {
         let mut options = self.settings.options.clone();
         options.real = true;
         let resolved = held(preparation).resolve(self.target, &options).map_err(usage)?;
-        self.check_space(&resolved)?;
+        check_space(self.repo, &self.target.id, resolved.plan.machine.disk)?;
         let staging = self.output.stage()?;
         let plan = serde_json::to_string_pretty(&resolved.plan)?;
         write_atomic(&staging.join("plan.json"), plan.as_bytes())?;
@@ -236,26 +258,6 @@ impl Job<'_> {
         self.output.publish()?;
         remove(&work)?;
         Ok(manifest)
-    }
-
-    /// The disk grows to at most its size; the artifact to about half of that.
-    fn check_space(&self, resolved: &Resolved) -> Result<()> {
-        fs::create_dir_all(&self.repo.out)?;
-        let space =
-            crate::host::resources::space("out", &self.repo.out).map_err(anyhow::Error::msg)?;
-        // A cloud system fills a quarter of the disk it is given; below that
-        // the build is sure to fail, above it we would refuse what works.
-        let need = resolved.plan.machine.disk / 4;
-        if space.free < need {
-            return Err(Coded::host(format!(
-                "{} is free in {}, {} needs about {}\n  hint: cargo xtask clean, or --out DIR",
-                table::size(space.free),
-                self.repo.show(&self.repo.out),
-                self.target.id,
-                table::size(need),
-            )));
-        }
-        Ok(())
     }
 
     fn run_engine(

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::at::At as _;
 use crate::cmd::Cmd;
 use crate::exit::Coded;
 
@@ -40,7 +41,7 @@ impl FromStr for Signer {
                 Ok(Self::Gpg(key.to_owned()))
             }
             Some(("minisign", file)) if !file.is_empty() => Ok(Self::Minisign(file.into())),
-            _ => Err("gpg:KEYID or minisign:FILE".into()),
+            _ => Err("gpg:KEYID or minisign:FILE is needed".into()),
         }
     }
 }
@@ -63,7 +64,7 @@ impl Signer {
     pub fn check(&self) -> Result<()> {
         let dir = tempfile::tempdir().context("cannot make a temporary directory")?;
         let file = dir.path().join("SHA256SUMS");
-        fs::write(&file, "")?;
+        fs::write(&file, "").at("write", &file)?;
         self.sign(&file).map(drop).map_err(|why| Coded::host(format!("--sign {self}: {why:#}")))
     }
 

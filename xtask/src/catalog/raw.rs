@@ -204,6 +204,17 @@ pub enum ArtifactKind {
     Ddgz,
 }
 
+impl ArtifactKind {
+    /// MAAS's name of the kind, its `filetype`.
+    #[must_use]
+    pub fn filetype(self) -> &'static str {
+        match self {
+            Self::Tgz => "tgz",
+            Self::Ddgz => "ddgz",
+        }
+    }
+}
+
 /// What MAAS gets.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct RawArtifact {

@@ -33,7 +33,7 @@ pub fn select<'c>(
     for pattern in selection.patterns {
         let found = matching(catalog, pattern, selection);
         if found.is_empty() {
-            return Err(unknown(catalog, pattern));
+            return Err(unknown(catalog, pattern, selection));
         }
         chosen.extend(found.iter().map(|t| &*t.id));
     }
@@ -83,10 +83,24 @@ fn fill<'c>(image: &'c Image, prefix: &str, arch: Option<Arch>) -> Option<&'c Ta
     candidates.into_iter().find(|t| score(t) == best && arch.is_none_or(|a| a == t.arch))
 }
 
-fn unknown(catalog: &Catalog, pattern: &str) -> String {
+fn unknown(catalog: &Catalog, pattern: &str, selection: &Selection<'_>) -> String {
+    if let Some(arch) = selection.arch {
+        let any = Selection { arch: None, ..selection.clone() };
+        if let Some(other) = matching(catalog, pattern, &any).first() {
+            let (name, has) = (arch.name(), other.arch.name());
+            return format!(
+                "`{pattern}` has no target for {name}\n  hint: {} is for {has}; leave --arch out",
+                other.id
+            );
+        }
+    }
     let prefixes: Vec<String> = catalog.targets().flat_map(Target::prefixes).collect();
     let hint = match suggest(pattern, prefixes.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
+        None if catalog.images.is_empty() => {
+            "this tree has no image.toml: work in a clone of the repository, or name it with --root"
+                .into()
+        }
         None => "`cargo xtask list` shows every image".into(),
     };
     format!("no target matches `{pattern}`\n  hint: {hint}")

@@ -68,8 +68,23 @@ pub(super) fn kernel_package(input: &Input<'_>) -> Vec<Breach> {
         // Said by the rule of the database.
         return Vec::new();
     };
-    let installed = dpkg_packages(&status).iter().any(|p| p.name == name && p.is_installed());
-    if installed { Vec::new() } else { vec![breach(KERNEL, format!("{name} is not installed"))] }
+    if is_installed(name, &status) {
+        Vec::new()
+    } else {
+        vec![breach(KERNEL, format!("{name} is not installed"))]
+    }
+}
+
+/// Whether apt would have nothing to install for `NAME` or `NAME=VERSION`.
+fn is_installed(wanted: &str, status: &str) -> bool {
+    let (name, version) = match wanted.split_once('=') {
+        Some((name, version)) => (name, Some(version)),
+        None => (wanted, None),
+    };
+    dpkg_packages(status).iter().any(|package| {
+        let fits = version.is_none_or(|version| package.version == version);
+        package.name == name && fits && package.is_installed()
+    })
 }
 
 pub(super) fn marker(input: &Input<'_>) -> Vec<Breach> {
@@ -167,4 +182,26 @@ pub(super) fn apt_sources(input: &Input<'_>) -> Vec<Breach> {
         found.push(breach("/etc/apt", "no package source is configured"));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_installed;
+
+    #[test]
+    fn a_pinned_kernel_is_installed_in_that_version() {
+        let status = "Package: linux-image-amd64\nVersion: 6.1.192-3\n\
+            Status: install ok installed\n\nPackage: gone\nVersion: 1\n\
+            Status: deinstall ok config-files\n";
+        for (wanted, expected) in [
+            ("linux-image-amd64", true),
+            ("linux-image-amd64=6.1.192-3", true),
+            ("linux-image-amd64=6.1.192-2", false),
+            ("linux-image-amd64=", false),
+            ("gone=1", false),
+            ("linux-generic", false),
+        ] {
+            assert_eq!(is_installed(wanted, status), expected, "{wanted}");
+        }
+    }
 }

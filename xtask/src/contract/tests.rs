@@ -356,9 +356,14 @@ fn a_datasource_list_that_curtin_overrides_is_a_warning() {
 }
 
 #[test]
-fn a_locale_may_be_set_in_three_places() {
+fn a_locale_may_be_set_in_several_places() {
     let elsewhere: &[Spoil] = &[
         |b| b.text("etc/locale.gen", "en_US.UTF-8 UTF-8\n"),
+        // Debian 13.
+        |b| {
+            b.link("etc/default/locale", "../locale.conf");
+            b.text("etc/locale.conf", "LANG=C.UTF-8\n");
+        },
         |b| b.text("etc/cloud/cloud.cfg", "locale: C.UTF-8\n"),
         |b| b.text("usr/lib/os-release", "ID=ubuntu\nVERSION_ID=\"24.04\"\n"),
     ];

@@ -43,7 +43,9 @@ const FILES: &[File] = bundle![
     "curtin/commands/__init__.py" module,
     "curtin/commands/apply_net.py" module,
     "curtin/commands/apt_config.py" module,
+    "curtin/commands/block_meta.py" module,
     "curtin/commands/curthooks.py" module,
+    "curtin/commands/redhat.py" module,
 ];
 
 /// The user-data of the ephemeral system: no users, no packages, only our

@@ -2,12 +2,14 @@
 //! reason. All commands run in one session, because a session costs seconds
 //! under emulation.
 
+mod disk;
 mod table;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use disk::disk;
 pub use table::{Known, table};
 
 /// What a command's output, trimmed, must be.
@@ -99,11 +101,13 @@ pub struct Outcome {
 /// Longest output that is kept per check, in bytes.
 const MAX_OUTPUT: usize = 4096;
 
-/// One script that runs every check. `mark` is a word that no output contains.
+/// One script that runs every check in a directory, which the shell may expand.
+/// `mark` is a word that no output contains.
 #[must_use]
-pub fn script(checks: &[Check], mark: &str) -> String {
-    let mut text = String::from(
-        "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\ncd /\n",
+pub fn script(checks: &[Check], mark: &str, dir: &str) -> String {
+    let mut text = format!(
+        "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+         cd {dir} || exit 1\n"
     );
     for (at, check) in checks.iter().enumerate() {
         // A check must not read the script of the others from standard input,
@@ -166,3 +170,5 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod violated;

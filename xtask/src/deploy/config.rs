@@ -1,10 +1,11 @@
-//! The curtin configuration that MAAS sends for `custom/*` images. Pure.
+//! The curtin configuration that MAAS sends for an image. Pure.
 
 use serde_json::{Value, json};
 
 use super::layout::{self, Layout};
 use super::machine::{Firmware, GATEWAY, GUEST_ADDRESS, MAC, NAME_SERVER};
 use super::oauth::Credentials;
+use super::system::System;
 
 /// MAAS's name of the machine in its URLs.
 pub const SYSTEM_ID: &str = "dpl0y1";
@@ -37,6 +38,8 @@ pub struct Inputs<'a> {
     pub port: u16,
     /// curtin's type of the image: `tgz`, `dd-gz`.
     pub source: &'a str,
+    /// What MAAS takes it for.
+    pub system: &'a System,
     /// Form of the network configuration.
     pub network: Network,
     /// What the machine signs its requests with.
@@ -66,24 +69,28 @@ impl Inputs<'_> {
 }
 
 /// The whole configuration. There is no `kernel` key: MAAS sends none for
-/// custom images, and curtin then installs `linux-generic`.
+/// images that were uploaded, and curtin then installs `linux-generic` where it
+/// knows the system as Debian's relative.
 #[must_use]
 pub fn curtin(inputs: &Inputs<'_>) -> Value {
     let uri = format!("http://{}:{}/images/{}", inputs.host, inputs.port, inputs.artifact);
-    json!({
+    let mut config = json!({
         "sources": { "00": { "type": inputs.source, "uri": uri } },
         "storage": layout::storage(inputs.layout, inputs.firmware, inputs.disk),
         "network": match inputs.network {
             Network::V1 => network_v1(),
             Network::V2 => network_v2(),
         },
-        "apt": apt(),
         "cloudconfig": cloudconfig(inputs),
         "debconf_selections": debconf(inputs),
         "late_commands": late_commands(inputs),
         // curtin posts what it does; hooks of ESXi and Windows find MAAS here.
         "reporting": { "maas": webhook(inputs) },
-    })
+    });
+    if inputs.system.has_archive() {
+        config["apt"] = apt();
+    }
+    config
 }
 
 fn network_v1() -> Value {
@@ -123,8 +130,8 @@ fn network_v2() -> Value {
     })
 }
 
-/// Ubuntu's archive, whatever the image is: MAAS takes every custom image for
-/// one that is based on Ubuntu.
+/// Ubuntu's archive, whatever the image is: MAAS takes it for one that is based
+/// on Ubuntu.
 fn apt() -> Value {
     const ARCHIVE: &str = "http://archive.ubuntu.com/ubuntu";
     let components = "main restricted universe multiverse";
@@ -186,11 +193,17 @@ fn debconf(inputs: &Inputs<'_>) -> Value {
 
 fn late_commands(inputs: &Inputs<'_>) -> Value {
     let by_id = format!("{}latest/by-id/{SYSTEM_ID}/", inputs.metadata_url());
-    json!({
-        "98-validate-custom-image-has-cloud-init": ["curtin", "in-target", "--", "cloud-init", "--version"],
-        "99-validate-custom-image-has-netplan": ["curtin", "in-target", "--", "netplan", "info"],
+    let mut commands = json!({
         "maas": ["wget", "--no-proxy", by_id, "--post-data", "op=netboot_off", "-O", "/dev/null"],
-    })
+    });
+    for (at, (name, command)) in inputs.system.validated().iter().enumerate() {
+        let script = format!(
+            "{command} || {{ echo \"{name} does not run in the deployed system: MAAS wants it\"; exit 1; }}"
+        );
+        commands[format!("{}-validate-custom-image-has-{name}", 98 + at)] =
+            json!(["curtin", "in-target", "--", "bash", "-c", script]);
+    }
+    commands
 }
 
 #[cfg(test)]
@@ -202,6 +215,10 @@ mod tests {
     }
 
     fn config_with(network: Network) -> Value {
+        config_of(&System::default(), network)
+    }
+
+    fn config_of(system: &System, network: Network) -> Value {
         let credentials = Credentials {
             consumer_key: "ck".into(),
             token_key: "tk".into(),
@@ -211,6 +228,7 @@ mod tests {
             host: GATEWAY,
             port: 8080,
             source: "tgz",
+            system,
             network,
             credentials: &credentials,
             artifact: "debian.tar.gz",
@@ -268,5 +286,21 @@ mod tests {
         let mut keys: Vec<&String> = late.keys().collect();
         keys.sort();
         assert!(keys[0].starts_with("98-") && keys[1].starts_with("99-") && keys[2] == "maas");
+        assert_eq!(late["99-validate-custom-image-has-netplan"][4], "-c");
+    }
+
+    #[test]
+    fn systems_other_than_ubuntu_are_not_sent_what_is_ubuntus() {
+        for (name, base, late) in
+            [("custom/rocky9", Some("rhel/9"), 2), ("suse/sles15", None, 1), ("esxi/8", None, 1)]
+        {
+            let system = System::of(name, base);
+            let config = config_of(&system, system.network());
+            assert!(config.get("apt").is_none(), "{name}");
+            assert_eq!(config["network"]["version"], 1, "{name}");
+            let commands = config["late_commands"].as_object().unwrap();
+            assert_eq!(commands.len(), late, "{name}: {commands:?}");
+            assert!(commands.keys().all(|key| !key.contains("netplan")), "{name}");
+        }
     }
 }

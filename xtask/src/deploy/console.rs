@@ -12,6 +12,8 @@ pub enum Marker {
     Stage(String),
     /// JSON of what was seen.
     Facts(String),
+    /// A line of what the checks of the deployed disk printed.
+    Look(String),
     /// Deployed.
     Ok,
     /// Not deployed: stage and reason.
@@ -27,6 +29,7 @@ impl Marker {
         match word {
             "STAGE" => Some(Self::Stage(text.to_owned())),
             "FACTS" => Some(Self::Facts(text.to_owned())),
+            "LOOK" => Some(Self::Look(text.to_owned())),
             "OK" => Some(Self::Ok),
             "FAIL" => {
                 let (stage, reason) = text.split_once(": ").unwrap_or(("?", text));
@@ -203,6 +206,7 @@ mod tests {
             ("DEPLOY-FAIL extract: tar: exited with 2", fail("extract", "tar: exited with 2")),
             ("DEPLOY-FAIL", fail("?", "")),
             ("DEPLOY-FACTS {\"a\": 1}", Some(Marker::Facts("{\"a\": 1}".into()))),
+            ("DEPLOY-LOOK @@a 1", Some(Marker::Look("@@a 1".into()))),
             ("DEPLOY-OTHER", None),
             ("echo DEPLOY-OK", None),
             ("", None),

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::checks::Outcome;
 use super::report::{Report, clock};
+use super::run::NOT_ASKED;
 use crate::build::output::write_atomic;
 use crate::build::summary::escaped;
 
@@ -25,11 +26,21 @@ const STYLE: &str = include_str!("../../data/report.css");
 /// # Errors
 /// What the system says.
 pub fn store(dir: &Path, report: &Report) -> Result<PathBuf> {
-    let text = serde_json::to_string_pretty(report)?;
-    write_atomic(&dir.join(LAST), text.as_bytes())?;
+    if !last(dir).is_some_and(|old| outweighs(&old, report)) {
+        let text = serde_json::to_string_pretty(report)?;
+        write_atomic(&dir.join(LAST), text.as_bytes())?;
+    }
     let page = report.logs.join(PAGE);
     write_atomic(&page, html_page(report).as_bytes())?;
     Ok(page)
+}
+
+/// A failure stays what is known of an artifact until the same machine passes,
+/// first start included: the next of several machines must not hide it.
+fn outweighs(old: &Report, new: &Report) -> bool {
+    let left_out = |report: &Report| report.not_run.as_deref() == Some(NOT_ASKED);
+    let answered = old.machine == new.machine && (left_out(old) || !left_out(new));
+    old.sha256 == new.sha256 && !old.passed && new.passed && !answered
 }
 
 /// The last test in a directory, if there was one of this version.
@@ -207,6 +218,29 @@ mod tests {
         assert_eq!([newest("aa"), newest("bb"), newest("cc")], [Some(false), Some(true), None]);
         let page = fs::read_to_string(out.path().join("debian-13/report.html")).unwrap();
         assert!(page.contains("data:image/png;base64,cGljdHVyZQ=="), "{page}");
+    }
+
+    #[test]
+    fn another_machine_or_a_test_without_a_start_does_not_hide_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = |passed| report(dir.path(), "aa", "d", passed);
+        let bios = [("firmware".to_owned(), "bios".to_owned())].into();
+        let bios = Report { machine: bios, ..whole(true) };
+        let part = Report { not_run: Some(NOT_ASKED.into()), ..whole(true) };
+        for (first, second, stays) in [
+            (whole(false), part.clone(), false),
+            (whole(false), bios.clone(), false),
+            (whole(true), Report { passed: false, ..bios }, false),
+            (whole(true), part.clone(), true),
+            (whole(false), whole(true), true),
+            (part.clone(), whole(false), false),
+            (whole(false), Report { sha256: "bb".into(), ..part }, true),
+        ] {
+            fs::remove_file(dir.path().join(LAST)).ok();
+            store(dir.path(), &first).unwrap();
+            store(dir.path(), &second).unwrap();
+            assert_eq!(last(dir.path()).unwrap().passed, stays);
+        }
     }
 
     #[test]

@@ -122,9 +122,11 @@ impl std::fmt::Display for Report {
             writeln!(out, "      why       | {}", outcome.why)?;
         }
         let held = self.checks.len() - self.failed().count();
-        match &self.not_run {
-            Some(why) => writeln!(out, "      not run   | {why}")?,
-            None => writeln!(out, "      checks    | {held} of {} hold", self.checks.len())?,
+        if self.not_run.is_none() || !self.checks.is_empty() {
+            writeln!(out, "      checks    | {held} of {} hold", self.checks.len())?;
+        }
+        if let Some(why) = &self.not_run {
+            writeln!(out, "      not run   | {why}")?;
         }
         for note in &self.notes {
             writeln!(out, "      note      | {note}")?;

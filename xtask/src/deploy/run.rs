@@ -30,6 +30,7 @@ use super::machine::{
 use super::oauth::{self, Credentials};
 use super::report::{Failure, Phase, Report, VERSION};
 use super::ssh::Key;
+use super::system::System;
 use crate::arch::Arch;
 use crate::cmd::Cmd;
 use crate::date;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub source: String,
     /// The user that operators are told to log in as.
     pub login_user: Option<String>,
+    /// What MAAS takes the image for.
+    pub system: System,
     /// Its architecture.
     pub arch: Arch,
     /// What starts the machine.
@@ -83,6 +86,8 @@ pub struct Settings {
     pub limit: Duration,
     /// Longest silence on console and network.
     pub silence: Duration,
+    /// Stop before the deployed system starts.
+    pub no_boot: bool,
     /// A real curtin to use instead of our own steps.
     pub curtin: Option<Curtin>,
     /// QEMU's firmware.
@@ -121,6 +126,9 @@ struct Run<'a> {
     phase: Option<(String, Instant)>,
     facts: BTreeMap<String, Value>,
     checks: Vec<checks::Outcome>,
+    /// What parts the checks of the deployed disk, and what they printed.
+    mark: String,
+    look: Vec<String>,
     not_run: Option<String>,
     pictures: Vec<PathBuf>,
 }
@@ -145,6 +153,8 @@ impl<'a> Run<'a> {
             phase: None,
             facts: BTreeMap::new(),
             checks: Vec::new(),
+            mark: mark()?,
+            look: Vec::new(),
             not_run: None,
             pictures: Vec::new(),
         };
@@ -159,6 +169,7 @@ impl<'a> Run<'a> {
             host: self.settings.adversity.host(),
             port: self.server.port(),
             source: &self.settings.source,
+            system: &self.settings.system,
             network: self.settings.network,
             credentials: &self.credentials,
             artifact: &url_name(&name.unwrap_or_default()),
@@ -167,10 +178,19 @@ impl<'a> Run<'a> {
             disk: self.settings.curtin.as_ref().map(|_| self.settings.disk_bytes),
         };
         let mut plan = json!({ "config": config::curtin(&inputs), "needs": needs(self.settings) });
+        let look = checks::script(&self.disk_checks(), &self.mark, "\"$TARGET_MOUNT_POINT\"");
+        plan["look"] = json!(look);
         if let Some(curtin) = &self.settings.curtin {
             plan["curtin"] = curtin.plan(&format!("http://{}{CURTIN}", self.host()));
         }
         plan
+    }
+
+    /// Of the deployed disk, before it starts.
+    fn disk_checks(&self) -> Vec<checks::Check> {
+        let settings = self.settings;
+        let whole = settings.source.starts_with("dd-");
+        checks::disk(settings.firmware, settings.arch.efi_boot_file(), whole)
     }
 
     fn make_disks(&self) -> Result<()> {
@@ -197,6 +217,11 @@ impl<'a> Run<'a> {
         }
         if self.facts.get("image_is_linux") == Some(&Value::Bool(false)) {
             self.not_run = Some(NO_LINUX.into());
+            return Ok(None);
+        }
+        self.checks = checks::judge(&self.disk_checks(), &self.mark, &self.look.join("\n"));
+        if self.settings.no_boot {
+            self.not_run = Some(NOT_ASKED.into());
             return Ok(None);
         }
         self.boot_and_check(progress)
@@ -360,6 +385,10 @@ impl<'a> Run<'a> {
 /// Why a deployed disk is not started.
 const NO_LINUX: &str = "the deployed disk holds no Linux, so its first start is not tried: written, \
     its root found and its hook run; whether the system itself starts and reaches MAAS is not shown";
+
+/// The same where it could be.
+pub const NOT_ASKED: &str = "the first start was left out (--no-boot): deployed and looked at from \
+    outside; whether the system starts and reaches MAAS is not shown";
 
 /// A word that no output of a check contains.
 fn mark() -> Result<String> {

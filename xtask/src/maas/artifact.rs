@@ -9,6 +9,7 @@ use super::filetype::{self, Filetype};
 use super::offer::Offer;
 use super::source::Stamp;
 use crate::arch::Arch;
+use crate::at::At as _;
 use crate::build::manifest::{self, Manifest};
 use crate::catalog::{Catalog, Maas, Target};
 use crate::exit::{Coded, Exit};
@@ -164,7 +165,7 @@ pub fn offer(
     let arch = found.target.map(|t| t.arch).or_else(Arch::host).unwrap_or(Arch::Amd64);
     let architecture =
         flags.architecture.clone().unwrap_or_else(|| format!("{}/generic", arch.name()));
-    let stamp = Some(Stamp::of(&std::fs::metadata(&found.path)?));
+    let stamp = Some(Stamp::of(&std::fs::metadata(&found.path).at("read", &found.path)?));
     let (sha256, size) = checked(found, progress)?;
     Ok(Offer {
         path: found.path.clone(),
@@ -189,7 +190,7 @@ fn checked(found: &Found<'_>, progress: &(dyn Fn(Progress) + Sync)) -> Result<(S
         }
         other => other.into(),
     })?;
-    let size = std::fs::metadata(&found.path)?.len();
+    let size = std::fs::metadata(&found.path).at("read", &found.path)?.len();
     match &found.expected {
         Some((sum, place)) if *sum != digests.sha256 => Err(Coded {
             exit: Exit::Failed,

@@ -150,7 +150,9 @@ fn contents(head: &[u8]) -> Result<&'static [Content], String> {
     if head.get(510..512) == Some(b"\x55\xaa") {
         return Ok(&[Content::Disk]);
     }
-    Err("inside is neither a tar nor a disk with a partition table".into())
+    Err("inside is neither a tar nor a disk with a partition table\n  hint: MAAS takes gzipped tar \
+         archives of a root file system and gzipped disks"
+        .into())
 }
 
 fn inflate(head: &[u8]) -> Result<Vec<u8>, String> {

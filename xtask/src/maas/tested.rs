@@ -1,6 +1,7 @@
 //! What the last deploy test of an artifact said: one that failed is not uploaded
 //! by accident.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -20,6 +21,9 @@ pub struct Tested {
     pub passed: bool,
     /// `2026-11-23T14:09:00Z`.
     pub date: String,
+    /// What it was deployed on.
+    #[serde(default)]
+    machine: BTreeMap<String, String>,
     /// Why it did not get to the checks.
     failure: Option<Failure>,
 }
@@ -35,7 +39,10 @@ impl Tested {
     #[must_use]
     pub fn why(&self) -> String {
         let checks = || "a check inside the deployed system failed".to_owned();
-        self.failure.as_ref().map_or_else(checks, |f| format!("{}: {}", f.stage, f.reason))
+        let why = self.failure.as_ref();
+        let why = why.map_or_else(checks, |f| format!("{}: {}", f.stage, f.reason));
+        let machine: Vec<&str> = self.machine.values().map(String::as_str).collect();
+        if machine.is_empty() { why } else { format!("{why} ({})", machine.join(", ")) }
     }
 }
 
@@ -69,11 +76,11 @@ mod tests {
         assert!(last(out.path(), "AA").unwrap().passed);
         write(
             "deploy-test/b",
-            r#"{"sha256":"aa","passed":false,"date":"2026-01-02","failure":{"stage":"boot","reason":"panic"}}"#,
+            r#"{"sha256":"aa","passed":false,"date":"2026-01-02","machine":{"disk":"nvme","firmware":"bios"},"failure":{"stage":"boot","reason":"panic"}}"#,
         );
         write("c", r#"{"sha256":"bb","passed":false,"date":"2026-01-03","failure":null}"#);
         write("d", "{");
-        assert_eq!(last(out.path(), "aa").unwrap().why(), "boot: panic");
+        assert_eq!(last(out.path(), "aa").unwrap().why(), "boot: panic (nvme, bios)");
         assert!(last(out.path(), "bb").unwrap().why().contains("a check inside"));
         assert_eq!(last(out.path(), "cc"), None);
     }

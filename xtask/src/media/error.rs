@@ -121,7 +121,7 @@ impl fmt::Display for MediaError {
             ),
             Self::Mismatch { what, expected, actual, origin } => write!(
                 f,
-                "{what} has the wrong content\n  expected {} {} (from {origin})\n  found    {} {actual}\n  hint: the file or the list changed, or something altered it on the way; it was not kept",
+                "{what} has the wrong content\n  expected {} {} (from {origin})\n  found    {} {actual}\n  hint: the file or the list changed, or something altered it on the way; a download is not kept",
                 expected.algorithm.name(),
                 expected.hex,
                 expected.algorithm.name(),

@@ -31,6 +31,20 @@ pub struct Place {
     runs: Vec<(u64, u64)>,
 }
 
+impl Place {
+    /// Bytes of the file.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.runs.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len))
+    }
+
+    /// The file is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A name in a directory.
 struct Entry<T> {
     name: String,

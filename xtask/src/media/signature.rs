@@ -2,7 +2,7 @@
 //!
 //! A distribution signs its list in one of three ways: the list itself is a
 //! clear-signed message (Fedora, Oracle, Alma), a file beside it is (CentOS),
-//! or a file beside it holds a detached signature (Ubuntu, Rocky 10). The keys
+//! or a file beside it holds a detached signature (Ubuntu, Rocky). The keys
 //! are files of the tree, so that a site without Internet can check as well.
 
 use std::fs;
@@ -84,12 +84,18 @@ fn message<'a>(
     if start.starts_with(CLEAR) {
         return Ok(Message { signature, list: None });
     }
-    if beside.is_some() && start.starts_with(DETACHED) {
+    if beside.is_some() && (start.starts_with(DETACHED) || is_packet(signature)) {
         return Ok(Message { signature, list: Some(list) });
     }
     Err(MediaError::Signature(format!(
         "{origin} is not signed, and this image says that it is\n  hint: a mirror may have changed it; --unsigned-media trusts it as it is"
     )))
+}
+
+/// True for a signature without armor: its packet's tag is 2 in either format
+/// of packet headers (RFC 9580, 4.2).
+fn is_packet(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|tag| tag & 0xfc == 0x88 || *tag == 0xc2)
 }
 
 /// Runs `gpgv` and returns its status lines and the signed text.

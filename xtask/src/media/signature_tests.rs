@@ -62,6 +62,8 @@ fn signatures_of_the_three_forms() {
     for (list, beside) in [
         (clear.clone(), None),
         (LIST.as_bytes().to_vec(), Some(alma.detached(LIST))),
+        // Without armor, as files named .sig often are.
+        (LIST.as_bytes().to_vec(), Some(alma.gpg(&["--detach-sign"], LIST.as_bytes()))),
         (b"what an attacker put beside it".to_vec(), Some(clear.clone())),
     ] {
         let good = check(&list, beside.as_deref(), &keys).unwrap();
@@ -87,6 +89,7 @@ fn bad_signatures() {
         (LIST.as_bytes().to_vec(), None, "is not signed"),
         (LIST.replace("9f86", "0000").into_bytes(), Some(detached), "the signature is wrong"),
         (LIST.as_bytes().to_vec(), Some(b"<html>404</html>".to_vec()), "is not signed"),
+        (LIST.as_bytes().to_vec(), Some(b"\x88rubbish".to_vec()), "by a key that we know"),
         (b"-----BEGIN PGP SIGNED MESSAGE-----\nrubbish".to_vec(), None, "by a key that we know"),
     ] {
         let error = check(&list, beside.as_deref(), &keys).unwrap_err();
@@ -177,8 +180,7 @@ fn images_name_keys_of_the_tree() {
         }
     }
     let unsigned: Vec<_> = unsigned.iter().map(String::as_str).collect();
-    let known =
-        "centos10-stream centos8 centos8-stream centos9-stream debian openeuler rocky8 rocky9";
+    let known = "centos10-stream centos8-stream centos9-stream debian openeuler";
     assert_eq!(unsigned.join(" "), known);
 }
 

@@ -45,6 +45,12 @@ pub fn label(path: &Path) -> Result<Option<String>, MediaError> {
     Ok(None)
 }
 
+/// True for a label that `pattern` means; case does not matter on CDs.
+#[must_use]
+pub fn is_named(label: &str, pattern: &str) -> bool {
+    catalog::glob(&pattern.to_lowercase(), &label.to_lowercase())
+}
+
 /// What is wrong with a medium, if it is not the one that `pattern` names or
 /// is of another architecture.
 ///
@@ -54,7 +60,7 @@ pub fn mismatch(path: &Path, pattern: &str, arch: Arch) -> Result<Option<String>
     let Some(label) = label(path)? else {
         return Ok(Some("it is no installation medium: there is no ISO 9660 label in it".into()));
     };
-    if !catalog::glob(&pattern.to_lowercase(), &label.to_lowercase()) {
+    if !is_named(&label, pattern) {
         return Ok(Some(format!("its label is `{label}`, not `{pattern}`")));
     }
     let names = |arch: Arch| label.to_lowercase().contains(arch.rpm());

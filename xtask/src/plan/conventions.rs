@@ -25,6 +25,20 @@ pub struct Place {
 }
 
 impl Place {
+    /// Every variable that a place may set.
+    pub const NAMES: [&str; 10] = [
+        "accelerator",
+        "efi_firmware_code",
+        "efi_firmware_vars",
+        "headless",
+        "media_directory",
+        "output_directory",
+        "qemu_binary",
+        "qmp_socket",
+        "serial_log",
+        "vm_name",
+    ];
+
     /// The work directory of a target: the target's lock makes it exclusive,
     /// so the name can be stable and `plan` can show it.
     #[must_use]

@@ -2,10 +2,12 @@
 //! them: no other program is needed, and no network.
 
 mod autoyast;
+pub mod esxi;
 pub mod kickstart;
 pub mod passwords;
-pub mod profiles;
 pub mod structured;
+pub mod unattend;
+pub mod xenserver;
 pub mod xml;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::documents::{Document, Documents, Uses};
+use crate::arch::Arch;
 use crate::finding::Finding;
 
 /// What is wrong: line from 1, and why.
@@ -24,6 +27,27 @@ pub type Problem = (usize, String);
 
 /// A rule with what breaks it.
 pub type Broken = (&'static str, Problem);
+
+/// What is known about a text beside its words.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    /// Says whether the user gave a value.
+    pub given: &'a dyn Fn(&str) -> bool,
+    /// Ids of the targets that have the text.
+    pub targets: &'a [&'a str],
+}
+
+impl About<'_> {
+    /// Of a text that nobody says anything about.
+    pub const NOTHING: Self = Self { given: &|_| false, targets: &[] };
+
+    /// The architecture of all its targets.
+    fn arch(&self) -> Option<Arch> {
+        let of = |target: &str| Arch::ALL.into_iter().find(|arch| target.ends_with(arch.name()));
+        let first = of(self.targets.first()?)?;
+        self.targets.iter().all(|target| of(target) == Some(first)).then_some(first)
+    }
+}
 
 /// Checks every text once, however many targets share it.
 #[must_use]
@@ -37,7 +61,10 @@ pub fn check(root: &Path, documents: &Documents) -> Vec<Finding> {
     let found = texts.par_iter().flat_map_iter(|same| {
         let Some((first, _)) = same.first() else { return vec![] };
         let given = |password: &str| documents.given.iter().any(|value| value == password);
-        let broken = problems(&first.name, &first.text, &given);
+        let targets = same.iter().flat_map(|(_, uses)| &uses.targets).map(String::as_str);
+        let targets: Vec<&str> = targets.collect();
+        let about = About { given: &given, targets: &targets };
+        let broken = problems(&first.name, &first.text, &about);
         broken.into_iter().flat_map(|broken| findings(root, same, &broken)).collect()
     });
     found.collect()
@@ -61,17 +88,17 @@ fn help(id: &str) -> &'static str {
     }
 }
 
-/// Everything wrong with one text. `given` says whether the user gave a value.
+/// Everything wrong with one text.
 #[must_use]
-pub fn problems(name: &str, text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Broken> {
-    let mut found = printed(text, given);
+pub fn problems(name: &str, text: &str, about: &About<'_>) -> Vec<Broken> {
+    let mut found = printed(text, about);
     let mut passwords = passwords::in_lines(text);
     let start = text.trim_start_matches('\u{feff}').trim_start();
     if start.starts_with("<?xml") || (name.ends_with(".xml") && start.starts_with('<')) {
         match xml::parse(text) {
             Ok(root) => {
                 passwords.extend(passwords::in_xml(&root));
-                found.extend(profile(&root));
+                found.extend(profile(&root, about));
             }
             Err(problem) => found.push(("ANS001", problem)),
         }
@@ -89,12 +116,10 @@ pub fn problems(name: &str, text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Bro
     } else if start.starts_with("#cloud-config") {
         found.extend(cloud_config(text));
     } else if is_kickstart(name, text) {
-        let read = kickstart::parse(text);
-        found.extend(kickstart::broken(&read).into_iter().map(|p| ("ANS001", p)));
-        found.extend(kickstart::quiet(&read).into_iter().map(|p| ("ANS002", p)));
+        found.extend(kickstart(text, about));
     }
     found.extend(ports(text));
-    let fixed = passwords.into_iter().filter(|(_, password, _)| !given(password));
+    let fixed = passwords.into_iter().filter(|(_, password, _)| !(about.given)(password));
     found.extend(fixed.map(|(line, _, what)| {
         ("SEC002", (line, format!("{what} sets a password that is the same for every build")))
     }));
@@ -103,7 +128,7 @@ pub fn problems(name: &str, text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Bro
 
 /// XML that a script prints for an installer, as XenServer's does, from its
 /// here-documents.
-fn printed(text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Broken> {
+fn printed(text: &str, about: &About<'_>) -> Vec<Broken> {
     let mut found = vec![];
     let lines: Vec<&str> = text.lines().collect();
     for (at, line) in lines.iter().enumerate().filter(|_| text.starts_with("#!")) {
@@ -113,7 +138,7 @@ fn printed(text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Broken> {
         let end = rest.iter().position(|line| line.trim() == tag).unwrap_or(0);
         let body = rest.get(..end).unwrap_or_default();
         if body.first().is_some_and(|first| first.starts_with("<?xml")) {
-            let inner = problems("", &body.join("\n"), given);
+            let inner = problems("", &body.join("\n"), about);
             found.extend(inner.into_iter().map(|(id, (n, why))| (id, (n + at + 1, why))));
         }
     }
@@ -123,18 +148,30 @@ fn printed(text: &str, given: &dyn Fn(&str) -> bool) -> Vec<Broken> {
 /// [`problems`] of whatever stands in a file of that name: the entry for fuzzing.
 #[must_use]
 pub fn of_bytes(name: &str, bytes: &[u8]) -> Vec<Broken> {
-    problems(name, &String::from_utf8_lossy(bytes), &|_| false)
+    problems(name, &String::from_utf8_lossy(bytes), &About::NOTHING)
 }
 
 /// What the element at the top makes of an XML answer file.
-fn profile(root: &xml::Element) -> Vec<Broken> {
-    let (id, found) = match root.name.as_str() {
-        "unattend" => ("ANS003", profiles::unattend(root)),
-        "profile" => ("ANS004", autoyast::autoyast(root)),
-        "installation" => ("ANS005", profiles::xenserver(root)),
-        _ => return vec![],
-    };
-    found.into_iter().map(|problem| (id, problem)).collect()
+fn profile(root: &xml::Element, about: &About<'_>) -> Vec<Broken> {
+    match root.name.as_str() {
+        "unattend" => unattend::unattend(root, about.arch()),
+        "profile" => autoyast::autoyast(root).into_iter().map(|p| ("ANS004", p)).collect(),
+        "installation" => xenserver::xenserver(root),
+        _ => vec![],
+    }
+}
+
+/// What is wrong with a kickstart, of Anaconda's kind or of ESXi's.
+fn kickstart(text: &str, about: &About<'_>) -> Vec<Broken> {
+    let read = kickstart::parse(text);
+    let broken = kickstart::broken(&read).into_iter().map(|p| ("ANS001", p));
+    if read.is_esxi() {
+        let releases: Vec<_> = about.targets.iter().filter_map(|id| esxi::release(id)).collect();
+        return broken
+            .chain(esxi::esxi(&read, &releases).into_iter().map(|p| ("ANS008", p)))
+            .collect();
+    }
+    broken.chain(kickstart::quiet(&read).into_iter().map(|p| ("ANS002", p))).collect()
 }
 
 fn cloud_config(text: &str) -> Vec<Broken> {
@@ -184,9 +221,10 @@ mod tests {
             (
                 "/generate",
                 "#!/bin/sh\nsed s/a/b/ <<'EOT'\n<?xml version=\"1.0\"?>\n<installation>\n<scrpt/>\n</installation>\nEOT\n",
-                "ANS005",
-                4,
+                "ANS012",
+                5,
             ),
+            ("/ks.cfg", "vmaccepteula\nclearpart --linux\n", "ANS008", 2),
             ("/a.xml", "<a>\n</b>", "ANS001", 2),
             ("/p.json", "{\n\"a\": 1,\n}", "ANS001", 3),
             ("user-data", "#cloud-config\na: [\n", "ANS001", 3),
@@ -203,10 +241,11 @@ mod tests {
             ("/x.sh", "#!/bin/sh\ncurl http://10.0.2.2:8000/x\n", "NET001", 2),
             ("/ks.cfg", "poweroff\nrootpw secret\n", "SEC002", 2),
         ] {
-            let found = problems(name, text, &|_| false);
+            let found = problems(name, text, &About::NOTHING);
             let hit = found.iter().any(|(rule, (at, _))| (*rule, *at) == (id, line));
             assert!(hit, "{id} {line}: {found:?}");
         }
-        assert_eq!(problems("/ks.cfg", "poweroff\nrootpw secret\n", &|p| p == "secret"), vec![]);
+        let about = About { given: &|p| p == "secret", targets: &[] };
+        assert_eq!(problems("/ks.cfg", "poweroff\nrootpw secret\n", &about), vec![]);
     }
 }

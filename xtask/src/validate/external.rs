@@ -184,12 +184,14 @@ mod tests {
         let script = "#version=RHEL9\n%post --interpreter=/bin/bash\ncd $DIRECTORY\n%end\n";
         let xml = "<?xml version=\"1.0\"?>\n<profile>\n</profil>\n";
         let python = "#!/usr/bin/env python3\nprint(\n";
+        let installer = "#cloud-config\nautoinstall:\n  version: 1\n  user-data:\n    runcmd: 3\n";
         for (tool, id, text, line) in [
             ("ksvalidator", "EXT001", kickstart, 3),
             ("shellcheck", "EXT002", script, 3),
             ("xmllint", "EXT003", xml, 3),
             ("python3", "EXT004", python, 2),
             ("cloud-init", "EXT005", "#cloud-config\nusers: []\nruncmd: 3\n", 3),
+            ("cloud-init", "EXT005", installer, 5),
         ] {
             let documents = documents([(plain(text), "t")]);
             let outcome = check(Path::new("/"), &documents, cache.path());

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use rayon::prelude::*;
 
+use crate::at::At as _;
 use crate::catalog::{Image, MediaKind, Target};
 use crate::cmd::Cmd;
 use crate::engine::http::{Content, Server};
@@ -35,7 +36,7 @@ pub fn check(
 ) -> Result<Vec<Finding>> {
     let dir = tempfile::tempdir().context("cannot make a temporary directory")?;
     let http = dir.path().join("http");
-    fs::create_dir(&http)?;
+    fs::create_dir(&http).at("make", &http)?;
     // Above the ports that guests are forwarded to.
     let server = Server::start(Content::Directory(http), (50000, 59999))
         .context("cannot start the server of checksum files")?;
@@ -98,11 +99,11 @@ impl Bench<'_> {
             return Ok(None);
         }
         let media = self.dir.join("media").join(&target.id);
-        fs::create_dir_all(&media)?;
+        fs::create_dir_all(&media).at("make", &media)?;
         let mut options = Options::default();
         if target.facts.media.kind == MediaKind::User {
             let iso = media.join("user.iso");
-            fs::write(&iso, "")?;
+            fs::write(&iso, "").at("write", &iso)?;
             options.iso = Some(iso);
         }
         let Ok(plain) = resolver.resolve(target, &options, None) else { return Ok(None) };
@@ -124,7 +125,7 @@ impl Bench<'_> {
         let name = medium.url.rsplit('/').next().unwrap_or_default();
         let local = Path::new(&medium.url);
         if local.starts_with(&self.dir) && !local.exists() {
-            fs::write(local, "")?;
+            fs::write(local, "").at("write", local)?;
         }
         let Some(place) = medium.checksum.strip_prefix("file:") else { return Ok(()) };
         let base = format!("http://127.0.0.1:{}/", self.port);
@@ -135,11 +136,12 @@ impl Bench<'_> {
             None => return Ok(()),
         };
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+            fs::create_dir_all(parent).at("make", parent)?;
         }
         let digits = if place.contains("512") { 128 } else { 64 };
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
-        writeln!(file, "{}  {name}", "0".repeat(digits))?;
+        let mut file =
+            fs::OpenOptions::new().create(true).append(true).open(&path).at("open", &path)?;
+        writeln!(file, "{}  {name}", "0".repeat(digits)).at("write", &path)?;
         Ok(())
     }
 
@@ -148,7 +150,8 @@ impl Bench<'_> {
         let values: BTreeMap<_, _> = resolved.plan.variables.clone();
         let values: Vec<(String, String)> = values.into_iter().collect();
         let variables = self.dir.join(format!("{}.pkrvars.hcl", target.id));
-        fs::write(&variables, varfile::text(&values, &resolved.evaluated))?;
+        let text = varfile::text(&values, &resolved.evaluated);
+        fs::write(&variables, text).at("write", &variables)?;
         let output = self
             .command("validate a template")
             .arg("validate")

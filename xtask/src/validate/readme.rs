@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::catalog::{Image, Target};
+use crate::catalog::{ArtifactKind, Image, Target};
 use crate::finding::{Finding, Place};
 
 /// Headings that every image's README has, in this order.
@@ -86,22 +86,32 @@ impl Readme<'_> {
         findings
     }
 
-    /// DOC004: upload lines use names of the catalog.
+    /// DOC004: upload lines use names of the catalog, and the artifact's file type.
     fn names(&self, targets: &[Target]) -> Vec<Finding> {
+        let kind = |target: &Target| match target.facts.artifact {
+            ArtifactKind::Tgz => "tgz",
+            ArtifactKind::Ddgz => "ddgz",
+        };
+        let names = self.values("name", |name| targets.iter().any(|t| t.facts.maas.name == name));
+        let kinds = self.values("filetype", |name| targets.iter().any(|t| kind(t) == name));
+        let wrong_name = |name: &str| format!("image.toml names no target `{name}` in MAAS");
+        let wrong_kind = |name: &str| format!("no target's artifact is a `{name}`");
+        let names = names.into_iter().map(|(place, name)| (place, wrong_name(name)));
+        let kinds = kinds.into_iter().map(|(place, name)| (place, wrong_kind(name)));
+        names.chain(kinds).map(|(at, text)| Finding::warning("DOC004", at, text)).collect()
+    }
+
+    /// Values of an upload line's `key='value'` that are not good.
+    fn values(&self, key: &str, good: impl Fn(&str) -> bool) -> Vec<(Place, &str)> {
         let Some((start, section)) = self.section("## Upload\n") else { return vec![] };
-        let start_of = |at: usize| at + " name='".len();
-        let lines = section.match_indices(" name='").filter_map(|(at, _)| {
-            let from = start_of(at);
-            let name = section.get(from..)?.split('\'').next()?;
-            Some((from, name))
+        let key = format!(" {key}='");
+        let lines = section.match_indices(&key).filter_map(|(at, _)| {
+            let from = at + key.len();
+            Some((from, section.get(from..)?.split('\'').next()?))
         });
         lines
-            .filter(|(_, name)| !targets.iter().any(|t| t.facts.maas.name == *name))
-            .map(|(from, name)| {
-                let place = self.at(start + from..start + from + name.len());
-                let message = format!("image.toml names no target `{name}` in MAAS");
-                Finding::warning("DOC004", place, message)
-            })
+            .filter(|(_, value)| !good(value))
+            .map(|(from, value)| (self.at(start + from..start + from + value.len()), value))
             .collect()
     }
 

@@ -31,7 +31,7 @@ enum Part {
     Model(model::Args),
     /// How long `validate` takes for this tree, and for 10 and 100 copies of it
     #[command(
-        after_help = "Example: cargo run --release -p xtask -- bench validate --copies 1,10 --rounds 9"
+        after_help = "Example:\n  cargo run --release -p xtask -- bench validate --copies 1,10 --rounds 9"
     )]
     Validate(validate::Args),
 }

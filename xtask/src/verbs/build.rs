@@ -9,7 +9,7 @@ use anyhow::Result;
 use packer_hcl::duration;
 
 use super::plan::PlanFlags;
-use super::{Context, deploy_test, print, selected};
+use super::{Context, deploy_test, selected};
 use crate::build::board::Board;
 use crate::build::engine::{Choice, Engine};
 use crate::build::html;
@@ -33,7 +33,7 @@ use crate::signal::CancelToken;
 /// Which targets, and how they are built.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --keep-going --upload --profile admin\n  cargo xtask build debian-12-mirror --deploy-test\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml --sign gpg:images@example.org --screenshots=5"
+    after_help = "Examples:\n  cargo xtask build debian-12-mirror --setup\n  cargo xtask build rhel9 --iso rhel-9.6-x86_64-dvd.iso\n  cargo xtask build 'debian-1[23]' --jobs 2 --upload --profile admin\n  cargo xtask build debian-12-mirror --deploy-test\n  cargo xtask build --rerun-failed --retries 2 --junit out/build.xml\n  cargo xtask build debian-12 --sign gpg:images@example.org --screenshots=5"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -71,7 +71,7 @@ pub struct Args {
     #[arg(long, short, value_name = "N", value_parser = at_least_one)]
     jobs: Option<usize>,
     /// Memory for all VMs together, in MiB [default: what is free, less 1024]
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = mebibytes)]
     memory: Option<u64>,
     /// More attempts after a failure that may pass by itself, such as of a network
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -116,6 +116,10 @@ pub struct Args {
     server: ServerFlags,
 }
 
+fn mebibytes(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a number of MiB is needed, for example 8192".into())
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number from 1 on is needed".into())
 }
@@ -153,7 +157,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let mut preparation = Preparation::new(&context.repo, args.flags.firmware.clone());
     let mut settings = settings(args, context)?;
     if args.dry_run {
-        return dry_run(&targets, &mut preparation, &settings);
+        return dry_run(&targets, &mut preparation, &settings, args.format);
     }
     args.sign.as_ref().map(Signer::check).transpose()?;
     let maas = args.upload.then(|| super::upload::ready(&args.server)).transpose()?;
@@ -257,7 +261,7 @@ fn wanted(args: &Args, context: &Context) -> Result<Targets> {
     let unfinished = LastRun::read(&context.repo.out).unfinished();
     if unfinished.is_empty() {
         return Err(Coded::nothing(
-            "--rerun-failed: no build of the last run failed, so there is nothing to do",
+            "--rerun-failed: no build of the last run failed, so there is nothing to do\n  hint: name targets to build others",
         ));
     }
     Ok(Targets { targets: unfinished, ..args.targets.clone() })
@@ -298,13 +302,16 @@ fn dry_run(
     targets: &[&Target],
     preparation: &mut Preparation,
     settings: &Settings,
+    format: Format,
 ) -> Result<Exit> {
+    let mut plans = vec![];
     for target in targets {
         let resolved = preparation.resolve(target, &settings.options).map_err(|findings| {
             Coded { exit: Exit::Usage, message: Findings(findings).to_string() }
         })?;
-        print(&super::plan::text(&resolved.plan))?;
+        plans.push(resolved.plan);
     }
+    super::plan::write(&plans, targets, preparation.root(), format)?;
     Ok(Exit::Ok)
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use walkdir::WalkDir;
 
-use super::Context;
+use super::{Context, print};
 use crate::build::lock::Lock;
 use crate::exit::{Coded, Exit};
 use crate::table;
@@ -39,7 +39,7 @@ pub struct Args {
 struct Item {
     path: PathBuf,
     bytes: u64,
-    files: u64,
+    files: usize,
 }
 
 /// Lists, asks, removes.
@@ -59,7 +59,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     }
     for item in &items {
         let size = table::size(item.bytes);
-        println!("{size:>8}  {:>7} files  {}", item.files, repo.show(&item.path));
+        let files = table::count(item.files, "file");
+        print(&format!("{size:>8}  {files:>9}  {}\n", repo.show(&item.path)))?;
     }
     let total = table::size(items.iter().map(|item| item.bytes).sum());
     if args.dry_run {
@@ -131,7 +132,7 @@ fn measure(path: PathBuf) -> Item {
     for entry in WalkDir::new(&item.path).follow_links(false).into_iter().flatten() {
         if let Ok(meta) = entry.metadata() {
             item.bytes = item.bytes.saturating_add(meta.blocks().saturating_mul(512));
-            item.files += u64::from(!meta.is_dir());
+            item.files += usize::from(!meta.is_dir());
         }
     }
     item

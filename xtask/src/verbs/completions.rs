@@ -10,11 +10,12 @@ use crate::exit::Exit;
 
 /// Which shell.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cargo xtask completions bash > \
-                        ~/.local/share/bash-completion/completions/xtask\n  \
+#[command(
+    after_help = "Examples:\n  cargo xtask completions bash > \\\n    ~/.local/share/bash-completion/completions/xtask\n  \
                         cargo xtask completions zsh > ~/.zfunc/_xtask\n\nThe script completes a \
                         command called `xtask`: cargo cannot pass completion on to its aliases. \
-                        Put `alias xtask='cargo xtask'` beside it.")]
+                        Put `alias xtask='cargo xtask'` beside it."
+)]
 pub struct Args {
     /// The shell
     #[arg(value_enum)]

@@ -17,7 +17,7 @@ use crate::build::output::write_atomic;
 use crate::cli::Format;
 use crate::deploy::report::Report;
 use crate::deploy::{
-    self, Adversity, Curtin, DiskBus, Firmware, Layout, Network, Settings, outputs,
+    self, Adversity, Curtin, DiskBus, Firmware, Layout, Network, Settings, System, outputs,
 };
 use crate::exit::{Coded, Exit};
 use crate::host;
@@ -40,11 +40,12 @@ is not started, and the report says so.
 
 Examples:
   cargo xtask deploy-test debian-12-mirror
-  cargo xtask deploy-test out/debian-12-mirror-amd64/debian-12.tar.gz --firmware bios
+  cargo xtask deploy-test ./debian-12.tar.gz --firmware bios
   cargo xtask deploy-test debian-13 --disk nvme --layout lvm --format json
   cargo xtask deploy-test debian-13 --machines pairs
   cargo xtask deploy-test ./windows.dd.gz
-  cargo xtask deploy-test debian-12 --air-gap --clock=-400d --slow-disk --junit deploy.xml")]
+  cargo xtask deploy-test rocky9-arm64 --no-boot
+  cargo xtask deploy-test debian-12 --air-gap --clock=-400d --slow-disk")]
 pub struct Args {
     /// A target that was built, or an artifact
     #[arg(value_name = "TARGET|FILE")]
@@ -63,8 +64,9 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t, conflicts_with_all = ["firmware", "layout", "disk"])]
     machines: Machines,
     /// Form of the network configuration: curtin's v1 or netplan's v2
-    #[arg(long, value_enum, default_value_t)]
-    network: Network,
+    /// [default: what MAAS sends for the image's name and base image]
+    #[arg(long, value_enum)]
+    network: Option<Network>,
     /// Cut the machine off from everything but MAAS
     #[arg(long)]
     air_gap: bool,
@@ -74,6 +76,10 @@ pub struct Args {
     /// A disk of 120 operations and 40 MB per second
     #[arg(long)]
     slow_disk: bool,
+    /// Deploy and look at the disk from outside, but do not start it: for systems that cannot run
+    /// on this host
+    #[arg(long, conflicts_with = "record")]
+    no_boot: bool,
     /// Size of the disk in GiB; larger than the image's own
     #[arg(long, value_name = "GIB", default_value_t = DISK_GIB, value_parser = clap::value_parser!(u64).range(2..=4096))]
     disk_size: u64,
@@ -123,10 +129,11 @@ impl Args {
             layout: Layout::default(),
             disk: DiskBus::default(),
             machines: Machines::One,
-            network: Network::default(),
+            network: None,
             air_gap: false,
             clock: 0,
             slow_disk: false,
+            no_boot: false,
             disk_size: DISK_GIB,
             memory: MEMORY_MIB,
             ephemeral: std::env::var_os("XTASK_EPHEMERAL").map(PathBuf::from),
@@ -149,6 +156,7 @@ struct Artifact {
     source: String,
     arch: Arch,
     login_user: Option<String>,
+    system: System,
     firmware: Firmware,
     logs: PathBuf,
     /// Where the last test of this artifact is kept.
@@ -241,8 +249,9 @@ fn record(manifest: &Manifest, report: &Report) -> Record {
 
 fn announce(settings: &Settings) {
     eprintln!(
-        "deploy-test: {} · {} · {} · installer: {}{}",
+        "deploy-test: {} · sent as {} · {} · {} · installer: {}{}",
         settings.artifact.display(),
+        settings.system,
         settings.firmware.name(),
         settings.disk.name(),
         deploy::run::installer(settings),
@@ -271,7 +280,8 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
         layout: args.layout,
         disk: args.disk,
         disk_bytes: args.disk_size << 30,
-        network: args.network,
+        network: args.network.unwrap_or_else(|| artifact.system.network()),
+        system: artifact.system,
         adversity: Adversity {
             air_gap: args.air_gap,
             clock: args.clock,
@@ -288,6 +298,7 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
         limit: Duration::from_secs(args.timeout.saturating_mul(60)),
         // update-initramfs under emulation is silent for five minutes.
         silence: Duration::from_secs(15 * 60),
+        no_boot: args.no_boot,
         curtin: Curtin::parse(&args.curtin, args.curtin_source.as_deref())?,
         firmware_scan: host.firmware,
     })

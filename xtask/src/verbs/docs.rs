@@ -2,6 +2,7 @@
 
 mod image;
 mod targets;
+mod transcript;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ fn wanted(context: &Context) -> Result<Vec<(PathBuf, String)>> {
     let catalog = context.repo.catalog()?;
     let table = super::list::markdown(&catalog, context)?;
     let text = replace(&text, "images", &table).ok_or_else(|| unmarked(&path, "images"))?;
+    let shown = transcript::generated(&context.repo.root)?;
+    let text = replace(&text, "transcript", &shown).unwrap_or(text);
     let mut files = vec![(path, text)];
     for image in &catalog.images {
         let path = image.dir.join("README.md");

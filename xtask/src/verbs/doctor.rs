@@ -23,6 +23,7 @@ use crate::host::needs::{Level, Needs, Problem, missing};
 use crate::host::{self, Host};
 use crate::pipeline::Preparation;
 use crate::plan;
+use crate::table;
 
 /// What to look at, and how it is printed.
 #[derive(Debug, clap::Args)]
@@ -95,7 +96,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let diagnosis = Diagnosis { host, checks, targets, chosen };
     match (args.format, args.report) {
         (Format::Json, _) => print(&to_json(&diagnosis)?)?,
-        (Format::Text, false) => print(&to_text(&diagnosis, context.verbose))?,
+        (Format::Text, false) => {
+            let text = to_text(&diagnosis, context.verbose);
+            print(&narrow(&text, table::terminal().unwrap_or(usize::MAX)))?;
+        }
         (Format::Text, true) => {
             let text = to_text(&diagnosis, 2);
             print(&report::render(&text, &diagnosis, &repo.root))?;
@@ -195,6 +199,35 @@ fn line(level: Level, what: &str, note: &str) -> String {
     text
 }
 
+/// The text for a terminal: where a line is too long its note goes on below it,
+/// and words that have no room in the next line.
+fn narrow(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        match line.split_at_checked(MARGIN.len()) {
+            Some((head, rest)) if line.chars().count() > width => {
+                let note = rest.trim_start().rsplit_once("  ");
+                let (what, note) = note.unwrap_or((rest, ""));
+                let indent = MARGIN.to_owned() + &" ".repeat(what.len() - what.trim_start().len());
+                let mut lead = head.to_owned() + indent.get(MARGIN.len()..).unwrap_or_default();
+                for (text, indent) in [(what, indent.as_str()), (note, MARGIN)] {
+                    let limit = width.saturating_sub(indent.len()).max(20);
+                    for more in table::wrap(text.trim(), limit).iter().filter(|l| !l.is_empty()) {
+                        out += &format!("{lead}{more}\n");
+                        indent.clone_into(&mut lead);
+                    }
+                    MARGIN.clone_into(&mut lead);
+                }
+            }
+            _ => out += &format!("{line}\n"),
+        }
+    }
+    out
+}
+
+/// Where the text of a line starts, behind its level.
+const MARGIN: &str = "      ";
+
 /// One line for all, then each problem once with the targets it concerns.
 fn targets_text(diagnosis: &Diagnosis) -> String {
     let total = diagnosis.targets.len();
@@ -204,7 +237,8 @@ fn targets_text(diagnosis: &Diagnosis) -> String {
     let bad = |report: &&TargetReport| report.problems.iter().any(|p| p.level == Level::Bad);
     let able = total - diagnosis.targets.iter().filter(bad).count();
     let level = if able == total { Level::Ok } else { Level::Warn };
-    let mut text = line(level, &format!("{able} of {total} targets can be built here"), "");
+    let mut text =
+        line(level, &format!("{able} of {} can be built here", table::count(total, "target")), "");
     let mut grouped: BTreeMap<(&str, &str), (Level, Vec<&str>)> = BTreeMap::new();
     for report in &diagnosis.targets {
         for problem in &report.problems {

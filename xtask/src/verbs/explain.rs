@@ -11,7 +11,9 @@ use crate::rules::{RULES, Rule, find, threads};
 
 /// Which rule.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: cargo xtask explain LNK005    cargo xtask explain panic-no-root")]
+#[command(
+    after_help = "Examples:\n  cargo xtask explain\n  cargo xtask explain LNK005\n  cargo xtask explain panic-no-root"
+)]
 pub struct Args {
     /// Id of a rule or a cause, as a finding or a failure shows it; none lists all
     #[arg(value_name = "ID")]

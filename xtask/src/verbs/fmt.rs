@@ -12,7 +12,9 @@ use walkdir::WalkDir;
 use super::{Context, print};
 use crate::build::output::write_atomic;
 use crate::exit::{Coded, Exit};
+use crate::finding::Finding;
 use crate::plan::diagnose;
+use crate::table::count;
 
 /// What Packer formats.
 const SUFFIXES: [&str; 2] = [".pkr.hcl", ".pkrvars.hcl"];
@@ -63,8 +65,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
             Outcome::Invalid => wrong += 1,
         }
     }
-    let verb = if args.check { "differ" } else { "were changed" };
-    eprintln!("{} files: {changed} {verb}, {wrong} cannot be read as HCL", files.len());
+    let verb = if args.check { "not in this layout" } else { "changed" };
+    let number = count(files.len(), "file");
+    eprintln!("{number}: {changed} {verb}, {wrong} cannot be read as HCL");
     Ok(if wrong > 0 || (args.check && changed > 0) { Exit::Failed } else { Exit::Ok })
 }
 
@@ -87,9 +90,7 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<Outcome> {
     let canonical = match format::format(&Source::new(file, &*text)) {
         Ok(canonical) => canonical,
         Err(diagnostics) => {
-            for finding in diagnose::findings(&context.repo.root, &diagnostics) {
-                eprintln!("{finding}\n");
-            }
+            tell(&diagnose::findings(&context.repo.root, &diagnostics));
             return Ok(Outcome::Invalid);
         }
     };
@@ -108,9 +109,22 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<Outcome> {
     Ok(Outcome::Differs)
 }
 
+/// The first few: after a quote that does not end, every line is wrong.
+fn tell(findings: &[Finding]) {
+    const SHOWN: usize = 5;
+    for finding in findings.iter().take(SHOWN) {
+        eprintln!("{finding}\n");
+    }
+    if let Some(more) = findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        eprintln!("and {more} more in this file\n");
+    }
+}
+
 fn standard_input(args: &Args) -> Result<Exit> {
     if args.paths.len() > 1 {
-        return Err(Coded::usage("- is not combined with other paths"));
+        return Err(Coded::usage(
+            "- is not combined with other paths\n  hint: it reads standard input; leave the others out",
+        ));
     }
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("standard input is not UTF-8 text")?;
@@ -121,9 +135,7 @@ fn standard_input(args: &Args) -> Result<Exit> {
             Ok(Exit::Ok)
         }
         Err(diagnostics) => {
-            for finding in diagnose::findings(Path::new(""), &diagnostics) {
-                eprintln!("{finding}\n");
-            }
+            tell(&diagnose::findings(Path::new(""), &diagnostics));
             Ok(Exit::Failed)
         }
     }
@@ -131,10 +143,20 @@ fn standard_input(args: &Args) -> Result<Exit> {
 
 /// Files below a directory, or the file itself.
 fn templates(root: &Path) -> Result<Vec<PathBuf>> {
-    let metadata =
-        fs::metadata(root).map_err(|e| Coded::usage(format!("{}: {e}", root.display())))?;
+    let missing = |error: std::io::Error| {
+        let hint = "files or directories; without one, the whole tree is formatted";
+        Coded::usage(format!("{}: {error}\n  hint: {hint}", root.display()))
+    };
+    let metadata = fs::metadata(root).map_err(missing)?;
     if metadata.is_file() {
-        return Ok(vec![root.to_path_buf()]);
+        // `packer fmt` takes nothing else either.
+        return match root.to_string_lossy().ends_with(".hcl") {
+            true => Ok(vec![root.to_path_buf()]),
+            false => Err(Coded::usage(format!(
+                "{}: no template\n  hint: files that end in .hcl, or directories, are formatted",
+                root.display()
+            ))),
+        };
     }
     let walk = WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| {
         let name = entry.file_name().to_string_lossy();
@@ -184,5 +206,9 @@ mod tests {
         let names: Vec<_> = found.iter().map(|p| p.strip_prefix(root).unwrap()).collect();
         assert_eq!(names, [Path::new("a/x.auto.pkrvars.hcl"), Path::new("a/x.pkr.hcl")]);
         assert!(templates(&root.join("none")).is_err());
+        fs::write(root.join("README.md"), "# no template").unwrap();
+        assert!(
+            templates(&root.join("README.md")).unwrap_err().to_string().contains("no template")
+        );
     }
 }

@@ -13,15 +13,15 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::pack::{KindArg, coded};
-use super::{Context, print};
+use super::{Context, only, print, selected};
 use crate::catalog::{Catalog, Target};
-use crate::cli::Format;
+use crate::cli::{Format, Targets};
 use crate::contract::{self, Expectations, Verdict};
-use crate::exit::{Coded, Exit};
-use crate::finding::suggest;
+use crate::exit::Exit;
+use crate::given;
 use crate::plan::fingerprint::hex;
 use crate::signal::CancelToken;
-use crate::table;
+use crate::table::{self, count};
 
 pub use diff::{Difference, compare};
 
@@ -65,6 +65,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         (Some(id), Some(catalog)) => Some(target(catalog, id)?),
         _ => None,
     };
+    for path in [Some(&args.artifact), args.other.as_ref()].into_iter().flatten() {
+        given::file("the artifact", path)?;
+    }
     let first = Seen::read(&args.artifact, args, target)?;
     let Some(other) = &args.other else {
         match args.format {
@@ -90,14 +93,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     Ok(if changes.is_empty() { Exit::Ok } else { Exit::Failed })
 }
 
-/// The target of exactly this id.
+/// The one target that an id or its leading parts mean.
 pub(super) fn target<'c>(catalog: &'c Catalog, id: &str) -> Result<&'c Target> {
-    catalog.targets().find(|target| target.id == id).ok_or_else(|| {
-        let near = suggest(id, catalog.targets().map(|target| target.id.as_str()));
-        let hint =
-            near.map_or("`cargo xtask list` shows them".into(), |n| format!("did you mean {n}?"));
-        Coded::nothing(format!("no target `{id}`\n  hint: {hint}"))
-    })
+    let wanted = Targets { targets: vec![id.to_owned()], ..Targets::default() };
+    only(id, &selected(catalog, &wanted)?)
 }
 
 fn print_json(value: &serde_json::Value) -> Result<()> {
@@ -199,7 +198,8 @@ impl Seen {
         self.verdict.breakages.iter().for_each(|b| text.push_str(&format!("{b}\n")));
         let (errors, warnings) = (self.verdict.errors(), self.verdict.warnings());
         let checked = self.verdict.checked;
-        text.push_str(&format!("{checked} rules: {errors} errors, {warnings} warnings\n"));
+        let (errors, warnings) = (count(errors, "error"), count(warnings, "warning"));
+        text.push_str(&format!("{checked} rules: {errors}, {warnings}\n"));
         text
     }
 

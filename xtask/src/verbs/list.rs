@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::{Context, print, selected};
 use crate::arch::Arch;
-use crate::catalog::{ArtifactKind, Catalog, Image, MediaKind, Target};
+use crate::catalog::{Catalog, Image, MediaKind, Target};
 use crate::cli::{Format, Targets};
 use crate::date;
-use crate::exit::Exit;
-use crate::records::{self, Last, Proof, Record};
+use crate::exit::{Coded, Exit};
+use crate::records::{self, Last, Maturity, Proof, Record};
 use crate::table;
 
 /// Which targets, and how they are printed.
@@ -32,6 +32,7 @@ struct Row<'a> {
     #[serde(flatten)]
     target: &'a Target,
     eol: bool,
+    maturity: Maturity,
     proof: Option<Record>,
     last: Last,
     artifact: Option<std::path::PathBuf>,
@@ -43,6 +44,13 @@ struct Row<'a> {
 /// A broken catalog or record, or an unknown target.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let catalog = context.repo.catalog()?;
+    if catalog.images.is_empty() {
+        return Err(Coded::nothing(format!(
+            "no directory in {} holds an image.toml\n  hint: work in a clone of the repository, or \
+             name it with --root",
+            context.repo.root.display()
+        )));
+    }
     let patterns = &args.targets.targets;
     let everything = patterns.is_empty() && !args.targets.all;
     match (args.format, everything) {
@@ -62,40 +70,60 @@ fn chosen<'c>(catalog: &'c Catalog, args: &Args) -> Result<Vec<&'c Target>> {
     selected(catalog, &args.targets)
 }
 
+/// Columns of the table of images, and what a narrow terminal goes without,
+/// first the first.
+const IMAGES: [&str; 10] = [
+    "IMAGE",
+    "RELEASES",
+    "MATURITY",
+    "ARCH",
+    "MEDIA",
+    "ARTIFACT",
+    "MAAS",
+    "VALIDATED",
+    "BUILT",
+    "DEPLOYED",
+];
+const SPARE: [usize; 7] = [7, 4, 6, 5, 8, 3, 9];
+
 fn images(catalog: &Catalog, context: &Context) -> Result<String> {
     let today = date::today();
     let rows: Result<Vec<_>> =
         catalog.images.iter().map(|i| image_row(i, context, &today)).collect();
-    let header = [
-        "IMAGE",
-        "RELEASES",
-        "ARCH",
-        "MEDIA",
-        "ARTIFACT",
-        "MAAS",
-        "VALIDATED",
-        "BUILT",
-        "DEPLOYED",
-    ];
     let targets = catalog.targets().count();
     Ok(format!(
-        "{}\n{} images, {targets} targets. (…) end of life. `cargo xtask list IMAGE` shows its targets.\n",
-        table::render(&header, &rows?),
+        "{}\n{} images, {targets} targets. (…) end of life.\n`cargo xtask list IMAGE` shows its targets.\n",
+        fitted(&IMAGES, &rows?, &SPARE),
         catalog.images.len(),
     ))
 }
 
+/// The table as wide as the terminal allows; what is missing is named.
+fn fitted(header: &[&str], rows: &[Vec<String>], spare: &[usize]) -> String {
+    let (text, gone) = table::fit(header, rows, table::terminal().unwrap_or(usize::MAX), spare);
+    match gone.is_empty() {
+        true => text,
+        false => format!("{text}\nNo room here for {}.", gone.join(", ")),
+    }
+}
+
 /// The table of the README. It does not depend on today's date: a document must
-/// not go out of date by itself.
+/// not go out of date by itself, so what is past its end of life is so on the
+/// day of the newest record.
 ///
 /// # Errors
 /// A broken record.
 pub fn markdown(catalog: &Catalog, context: &Context) -> Result<String> {
     let mut out = String::from(
-        "| image | releases (end of life) | arch | media | artifact | MAAS | validated | built | deployed |\n|---|---|---|---|---|---|---|---|---|\n",
+        "| image | releases (end of life) | maturity | arch | media | artifact | MAAS | validated | built | deployed |\n|---|---|---|---|---|---|---|---|---|---|\n",
     );
+    let mut newest = String::new();
     for image in &catalog.images {
-        let mut row = image_row(image, context, "")?;
+        let dates = records_of(image, context)?.into_iter().map(|record| record.date);
+        newest = dates.fold(newest, String::max);
+    }
+    for image in &catalog.images {
+        let mut row = image_row(image, context, &newest)?;
         if let [name, releases, ..] = row.as_mut_slice() {
             *name = format!("[{}]({}/README.md)", image.title, image.name);
             *releases = releases_with_dates(image);
@@ -118,13 +146,28 @@ fn image_row(image: &Image, context: &Context, today: &str) -> Result<Vec<String
     let mut row = vec![
         image.name.clone(),
         releases(image, today),
+        maturity_of(image, context, today)?.name().into(),
         all(&|t| t.arch.name().into()),
         all(&|t| media(t.facts.media.kind).into()),
-        all(&|t| artifact(t.facts.artifact).into()),
+        all(&|t| t.facts.artifact.filetype().into()),
         all(&|t| format!(">= {}", t.facts.maas.min_version)),
     ];
     row.extend(dates(&records_of(image, context)?));
     Ok(row)
+}
+
+/// That of the target that has earned most.
+fn maturity_of(image: &Image, context: &Context, today: &str) -> Result<Maturity> {
+    let mut best = Maturity::EndOfLife;
+    for target in &image.targets {
+        let records = records::read(&context.repo.root.join("records"), &target.id)?;
+        best = best.max(maturity(target, &records, today));
+    }
+    Ok(best)
+}
+
+fn maturity(target: &Target, records: &[Record], today: &str) -> Maturity {
+    if target.is_eol(today) { Maturity::EndOfLife } else { Maturity::earned(records) }
 }
 
 /// `12 (2028-06-30), 13 (2030-06-30)`.
@@ -153,6 +196,7 @@ fn releases(image: &Image, today: &str) -> String {
         }
     }
     match (live.is_empty(), dead.is_empty()) {
+        _ if live == ["-"] || dead == ["-"] => "-".into(),
         (_, true) => live.join(" "),
         (true, false) => format!("({})", dead.join(" ")),
         (false, false) => format!("{} ({})", live.join(" "), dead.join(" ")),
@@ -188,6 +232,7 @@ fn targets(targets: &[&Target], context: &Context) -> Result<String> {
     let header = [
         "TARGET",
         "TITLE",
+        "MATURITY",
         "MEDIA",
         "ARTIFACT",
         "MAAS NAME",
@@ -196,17 +241,18 @@ fn targets(targets: &[&Target], context: &Context) -> Result<String> {
         "BUILT",
         "DEPLOYED",
     ];
-    Ok(table::render(&header, &rows?))
+    let text = fitted(&header, &rows?, &[7, 4, 3, 1, 5, 8, 6, 9]);
+    Ok(text.trim_end().to_owned() + "\n")
 }
 
 fn target_row(target: &Target, context: &Context, today: &str) -> Result<Vec<String>> {
     let records = records::read(&context.repo.root.join("records"), &target.id)?;
-    let eol = if target.is_eol(today) { " (end of life)" } else { "" };
     let mut row = vec![
         target.id.clone(),
-        format!("{}{eol}", target.facts.title),
+        target.facts.title.clone(),
+        maturity(target, &records, today).name().into(),
         media(target.facts.media.kind).into(),
-        artifact(target.facts.artifact).into(),
+        target.facts.artifact.filetype().into(),
         target.facts.maas.name.clone(),
         if artifact_of(target, context).is_some() { "built" } else { "-" }.into(),
     ];
@@ -228,13 +274,6 @@ fn media(kind: MediaKind) -> &'static str {
     }
 }
 
-fn artifact(kind: ArtifactKind) -> &'static str {
-    match kind {
-        ArtifactKind::Tgz => "tgz",
-        ArtifactKind::Ddgz => "ddgz",
-    }
-}
-
 fn print_json(catalog: &Catalog, args: &Args, context: &Context) -> Result<()> {
     let today = date::today();
     let listed = if args.targets.targets.is_empty() && !args.targets.all {
@@ -247,6 +286,7 @@ fn print_json(catalog: &Catalog, args: &Args, context: &Context) -> Result<()> {
         Ok(serde_json::to_value(Row {
             target,
             eol: target.is_eol(&today),
+            maturity: maturity(target, &records, &today),
             proof: records::best(&records).cloned(),
             last: records::last(&records),
             artifact: artifact_of(target, context),

@@ -28,7 +28,7 @@ pub enum MatrixFormat {
 /// Which targets, how printed, which part.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask matrix --format ids --shard 2/4\n  in a GitHub job: echo \"matrix=$(cargo xtask matrix --format github --media mirror)\" >> \"$GITHUB_OUTPUT\""
+    after_help = "Examples, the last in a GitHub job:\n  cargo xtask matrix --format ids --shard 2/4\n  echo \"matrix=$(cargo xtask matrix --format github)\" >> \"$GITHUB_OUTPUT\""
 )]
 pub struct Args {
     #[command(flatten)]

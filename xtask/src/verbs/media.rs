@@ -26,7 +26,7 @@ use crate::signal::CancelToken;
 /// What to do with media.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: cargo xtask media bootstrap debian-12-mirror --mirror http://mirror.example/debian --security-mirror none"
+    after_help = "Examples:\n  cargo xtask media check --all\n  cargo xtask media bootstrap debian-12-mirror \\\n    --mirror http://mirror.example/debian --security-mirror none"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -48,7 +48,7 @@ enum Action {
     Check(check::Args),
     /// Check a file, or download one, against a checksum
     #[command(
-        after_help = "Example: cargo xtask media verify debian-12.qcow2 file:https://cloud.debian.org/images/cloud/bookworm/20260923-2610/SHA512SUMS"
+        after_help = "Example:\n  cargo xtask media verify debian-12.qcow2 \\\n    file:https://cloud.debian.org/images/cloud/bookworm/20260923-2610/SHA512SUMS"
     )]
     Verify(VerifyArgs),
 }
@@ -213,7 +213,12 @@ fn fetch(args: &FetchArgs, context: &Context) -> Result<Exit> {
             Ok(ready) => super::print(&format!("{}\t{}\n", target.id, ready.path.display()))?,
             Err(error) if exit::of(&error) == Exit::Interrupted => return Err(error),
             Err(error) => {
-                eprintln!("{}: {error:#}", target.id);
+                let text = exit::text(&error);
+                let text = text.strip_prefix("error: ").unwrap_or(&text);
+                match text.contains(&target.id) {
+                    true => eprintln!("error: {text}"),
+                    false => eprintln!("error: {}: {text}", target.id),
+                }
                 failed += 1;
             }
         }

@@ -13,11 +13,13 @@ use walkdir::WalkDir;
 use super::{Context, docs, print};
 use names::Names;
 
+use crate::at::At as _;
 use crate::build::output::write_atomic;
 use crate::catalog::{IMAGE_FILE, Image, Target};
 use crate::exit::{Coded, Exit};
 use crate::finding::suggest;
 use crate::plan::Options;
+use crate::table;
 use crate::validate::{self, copies, maas};
 
 /// What is made, of what.
@@ -47,8 +49,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let catalog = context.repo.catalog()?;
     let like = catalog.image(&args.like).ok_or_else(|| {
         let near = suggest(&args.like, catalog.images.iter().map(|i| i.name.as_str()));
-        let hint = near.map_or_else(String::new, |n| format!("\n  hint: did you mean `{n}`?"));
-        Coded::nothing(format!("--like: there is no image `{}`{hint}", args.like))
+        let hint =
+            near.map_or("`cargo xtask list` shows them".into(), |n| format!("did you mean `{n}`?"));
+        Coded::nothing(format!("--like: there is no image `{}`\n  hint: {hint}", args.like))
     })?;
     let dir = root.join(&args.name);
     check_name(&args.name)?;
@@ -87,7 +90,7 @@ fn allow_copies(context: &Context, name: &str, like: &str) -> Result<()> {
         return Ok(());
     }
     let path = image.dir.join(IMAGE_FILE);
-    let mut text = fs::read_to_string(&path)?;
+    let mut text = fs::read_to_string(&path).at("read", &path)?;
     text.push_str(&format!(
         "\n[[contract.exceptions]]\nrule = \"DUP001\"\nreason = \"a variant of {like}; what both keep can move into common/ and be linked\"\n"
     ));
@@ -104,7 +107,8 @@ fn validated(context: &Context, name: &str) -> Result<Exit> {
         eprintln!("{finding}");
     }
     let wrong = report.findings.len();
-    eprintln!("{wrong} findings in the {} targets of {name}", targets.len());
+    let number = table::count(wrong, "finding");
+    eprintln!("{number} in the {} of {name}", table::count(targets.len(), "target"));
     Ok(if wrong == 0 { Exit::Ok } else { Exit::Failed })
 }
 
@@ -115,7 +119,7 @@ fn check_name(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(Coded::usage(format!(
-        "`{name}` is no name of an image: lower-case letters, digits and dashes, a letter first"
+        "`{name}` is no name of an image\n  hint: lower-case letters, digits and dashes, a letter first"
     )))
 }
 
@@ -145,14 +149,16 @@ fn copy(from: &Path, to: &Path, names: &Names<'_>) -> Result<()> {
         let target = to.join(names.path(&inside));
         let kind = entry.file_type();
         if kind.is_symlink() {
-            symlink(fs::read_link(entry.path())?, &target)?;
+            let link = fs::read_link(entry.path()).at("read", entry.path())?;
+            symlink(link, &target).at("make", &target)?;
         } else if kind.is_dir() {
-            fs::create_dir(&target)?;
+            fs::create_dir(&target).at("make", &target)?;
         } else {
             copy_file(entry.path(), &target, names)?;
         }
     }
-    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    let mode = fs::metadata(from).at("read", from)?.permissions();
+    fs::set_permissions(to, mode).at("set the mode of", to)?;
     Ok(())
 }
 
@@ -167,7 +173,8 @@ fn copy_file(from: &Path, to: &Path, names: &Names<'_>) -> Result<()> {
         Err(binary) => binary.into_bytes(),
     };
     fs::write(to, bytes).with_context(|| format!("cannot write {}", to.display()))?;
-    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    let mode = fs::metadata(from).at("read", from)?.permissions();
+    fs::set_permissions(to, mode).at("set the mode of", to)?;
     Ok(())
 }
 

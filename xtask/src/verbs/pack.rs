@@ -1,6 +1,7 @@
 //! `cargo xtask pack`: a disk to an artifact that satisfies the contract.
 
 mod convert;
+mod values;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
@@ -14,12 +15,16 @@ use disk_image::gzip;
 use disk_image::pack::{AddTree, PackRequest, Packed, Progress, RootSelector, Watch};
 use disk_image::policy::Kind;
 use disk_image::{Error, ErrorKind};
+use values::FormatArg;
+
+pub use values::{KindArg, LevelArg};
 
 use super::{Context, print};
 use crate::catalog::Target;
 use crate::contents::{self, Contents};
 use crate::contract::{self, Expectations, Verdict};
 use crate::exit::{Coded, Exit};
+use crate::given;
 use crate::plan::fingerprint::hex;
 use crate::signal::CancelToken;
 use crate::table;
@@ -28,7 +33,7 @@ use crate::table;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask pack output-rocky9/packer-rocky9 --output rocky9.tar.gz\n  \
-    cargo xtask pack disk.qcow2 --output x.tar.gz --root-partition 2 --curtin my-hooks\n  \
+    cargo xtask pack disk.qcow2 -o x.tar.gz --root-partition 2 --curtin my-hooks\n  \
     cargo xtask pack win.raw --output win.dd.gz --kind ddgz"
 )]
 pub struct Args {
@@ -76,55 +81,6 @@ pub struct Args {
     force: bool,
 }
 
-/// `--kind`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum KindArg {
-    /// The root file system as a gzipped tar archive.
-    Tgz,
-    /// The whole disk, gzipped.
-    Ddgz,
-}
-
-impl From<KindArg> for Kind {
-    fn from(kind: KindArg) -> Self {
-        match kind {
-            KindArg::Tgz => Self::Tgz,
-            KindArg::Ddgz => Self::Ddgz,
-        }
-    }
-}
-
-/// `--level`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum LevelArg {
-    /// Half the CPU time, 9 % larger.
-    Fast,
-    /// Smaller than `pigz -9`, at a ninth of its CPU time.
-    #[default]
-    Default,
-    /// 3 % smaller, more than ten times the CPU time.
-    Small,
-}
-
-impl From<LevelArg> for gzip::Level {
-    fn from(level: LevelArg) -> Self {
-        match level {
-            LevelArg::Fast => Self::Fast,
-            LevelArg::Default => Self::Default,
-            LevelArg::Small => Self::Small,
-        }
-    }
-}
-
-/// `--disk-format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum FormatArg {
-    /// The bytes of the disk.
-    Raw,
-    /// QEMU's copy-on-write format.
-    Qcow2,
-}
-
 /// What packing and judging an artifact gave.
 #[derive(Debug)]
 pub struct Checked {
@@ -146,7 +102,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         (Some(id), Some(catalog)) => Some(super::inspect::target(catalog, id)?),
         _ => None,
     };
-    let kind = kind(args, target);
+    let kind = kind(args, target)?;
     let request = request(args, kind)?;
     if request.output.exists() && !args.force {
         let shown = request.output.display();
@@ -154,7 +110,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     }
     let parent = request.output.parent().filter(|dir| !dir.as_os_str().is_empty());
     if let Some(dir) = parent.filter(|dir| !dir.is_dir()) {
-        return Err(Coded::usage(format!("--output: there is no directory {}", dir.display())));
+        return Err(Coded::usage(format!(
+            "--output: there is no directory {0}\n  hint: mkdir -p {0}",
+            dir.display()
+        )));
     }
     let mut expect = target.map_or_else(|| Expectations::unknown(kind), Expectations::from);
     expect.kind = kind;
@@ -168,14 +127,18 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     report(&checked, started.elapsed())
 }
 
-fn kind(args: &Args, target: Option<&Target>) -> Kind {
+fn kind(args: &Args, target: Option<&Target>) -> Result<Kind> {
     let name = args.output.to_string_lossy();
-    let disk = [".dd.gz", ".raw.gz", ".img.gz"].iter().any(|end| name.ends_with(end));
+    let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
     match (args.kind, target) {
-        (Some(kind), _) => kind.into(),
-        (None, Some(target)) => Expectations::from(target).kind,
-        (None, None) if disk => Kind::Ddgz,
-        (None, None) => Kind::Tgz,
+        (Some(kind), _) => Ok(kind.into()),
+        (None, Some(target)) => Ok(Expectations::from(target).kind),
+        (None, None) if ends(&[".dd.gz", ".raw.gz", ".img.gz"]) => Ok(Kind::Ddgz),
+        (None, None) if ends(&[".tar.gz", ".tgz"]) => Ok(Kind::Tgz),
+        (None, None) => Err(Coded::usage(format!(
+            "--output {name}: its name does not say what to make\n  hint: NAME.tar.gz is the root \
+             file system, NAME.dd.gz the whole disk; or say --kind"
+        ))),
     }
 }
 
@@ -186,6 +149,8 @@ fn request(args: &Args, kind: Kind) -> Result<PackRequest> {
         true => gzip::Format::Single,
         false => gzip::Format::Members,
     };
+    // The path as given: it is in messages, and links of backing files are relative to it.
+    given::file("the disk", &args.disk)?;
     Ok(PackRequest {
         disk: args.disk.clone(),
         disk_format: args.disk_format.map(|format| match format {
@@ -287,12 +252,12 @@ fn report(checked: &Checked, time: Duration) -> Result<Exit> {
     let dropped = packed.changes.len();
     let ok = verdict.is_ok();
     eprintln!(
-        "{}, {} entries, {dropped} paths cleaned, {} rules: {} errors, {} warnings, {}",
+        "{}, {} entries, {dropped} paths cleaned, {} rules: {}, {}, {}",
         table::size(packed.input_bytes),
         packed.totals.entries,
         verdict.checked,
-        verdict.errors(),
-        verdict.warnings(),
+        table::count(verdict.errors(), "error"),
+        table::count(verdict.warnings(), "warning"),
         table::minutes(time),
     );
     let size = table::size(packed.bytes);

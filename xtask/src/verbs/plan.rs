@@ -1,16 +1,19 @@
 //! `cargo xtask plan`: what a build would do; nothing runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use super::{Context, print, selected};
+use crate::arch::Arch;
+use crate::catalog::Target;
 use crate::cli::{Format, Targets};
 use crate::exit::{Coded, Exit};
 use crate::finding::Findings;
+use crate::given;
+use crate::host::firmware;
 use crate::pipeline::Preparation;
-use crate::plan::{Options, Plan};
-use crate::table;
+use crate::plan::{Options, Plan, show};
 
 /// Flags that change a plan; shared with `build`.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -39,14 +42,20 @@ impl PlanFlags {
     /// # Errors
     /// A file that is not there (exit 2).
     pub fn options(&self) -> Result<Options> {
-        let file = |path: &PathBuf| {
-            path.canonicalize().map_err(|e| Coded::usage(format!("{}: {e}", path.display())))
+        let file = |flag, path: &Option<PathBuf>| {
+            path.as_ref().map(|path| given::file(flag, path)).transpose()
         };
+        if let Some(text) = &self.firmware {
+            // Otherwise the host's would silently take its place.
+            firmware::from_override(text, Arch::Amd64)
+                .map_err(|why| Coded::usage(format!("--firmware: {why}")))?;
+        }
+        let var_files = self.var_file.iter().map(|path| given::file("--var-file", path));
         Ok(Options {
             vars: self.vars.clone(),
-            var_files: self.var_file.iter().map(file).collect::<Result<_>>()?,
-            iso: self.iso.as_ref().map(file).transpose()?,
-            customize: self.customize.as_ref().map(file).transpose()?,
+            var_files: var_files.collect::<Result<_>>()?,
+            iso: file("--iso", &self.iso)?,
+            customize: file("--customize", &self.customize)?,
             real: false,
         })
     }
@@ -60,7 +69,7 @@ fn name_value(text: &str) -> Result<(String, String), String> {
 /// Which targets, and how the plan is printed.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask plan debian-12\n  cargo xtask plan debian-12 --format json | jq .plans[0].argv"
+    after_help = "Examples:\n  cargo xtask plan debian-12\n  cargo xtask plan debian-12 --format json | jq .plans[0].argv\n  cargo xtask plan rocky9 --file ks.cfg"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -70,67 +79,70 @@ pub struct Args {
     /// Text for people, JSON for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Prints only this file, as the guest gets it: an answer file, for example `ks.cfg`
+    #[arg(long, value_name = "NAME", conflicts_with = "format")]
+    file: Option<String>,
 }
 
 /// Prints the plans.
 ///
 /// # Errors
-/// An unknown target, or a template that does not evaluate (exit 2).
+/// An unknown target, a template that does not evaluate, or a file that no
+/// plan has (exit 2).
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let catalog = context.repo.catalog()?;
     let mut preparation = Preparation::new(&context.repo, args.flags.firmware.clone());
     let options = args.flags.options()?;
+    let targets = selected(&catalog, &args.targets)?;
     let mut plans = vec![];
-    for target in selected(&catalog, &args.targets)? {
+    for target in &targets {
         let ready = preparation.resolve(target, &options).map_err(|findings| Coded {
             exit: Exit::Usage,
             message: Findings(findings).to_string(),
         })?;
         plans.push(ready.plan);
     }
-    match args.format {
-        Format::Json => {
-            let document = serde_json::json!({ "version": 1, "plans": plans });
-            print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
-        }
-        Format::Text => print(&plans.iter().map(text).collect::<Vec<_>>().join("\n"))?,
+    if let Some(name) = &args.file {
+        return file(name, &plans);
     }
+    write(&plans, &targets, &context.repo.root, args.format)?;
     Ok(Exit::Ok)
 }
 
-/// One plan for people.
-#[must_use]
-pub fn text(plan: &Plan) -> String {
-    let mut out = format!("{}  {}\n", plan.target, plan.title);
-    let mut line = |name: &str, value: String| out.push_str(&format!("  {name:<10} {value}\n"));
-    line("template", plan.template.display().to_string());
-    line("media", format!("{} (checked against {})", plan.media.url, plan.media.checksum));
-    let size = plan.machine;
-    line(
-        "machine",
-        format!(
-            "{} CPUs, {} MiB memory, disk up to {}",
-            size.cpus,
-            size.memory_mib,
-            table::size(size.disk)
-        ),
-    );
-    let name = |p: &serde_json::Value| {
-        let kind = p["type"].as_str().unwrap_or_default().to_owned();
-        let detail = p["scripts"].as_array().or(p["source"].as_array()).map(|list| {
-            let names = list.iter().filter_map(|s| s.as_str()?.rsplit('/').next());
-            names.collect::<Vec<_>>().join(" ")
-        });
-        let file = p["destination"].as_str().and_then(|d| d.rsplit('/').next()).map(str::to_owned);
-        format!("{kind} {}", detail.or(file).unwrap_or_else(|| "inline".into()))
-    };
-    for (i, step) in plan.provisioners.iter().enumerate() {
-        line(&format!("step {}", i + 1), name(step));
+/// Prints plans as asked; `build --dry-run` too. `root` shortens their files'
+/// names.
+///
+/// # Errors
+/// They cannot be written.
+pub fn write(plans: &[Plan], targets: &[&Target], root: &Path, format: Format) -> Result<()> {
+    match format {
+        Format::Json => {
+            let document = serde_json::json!({ "version": 1, "plans": plans });
+            print(&format!("{}\n", serde_json::to_string_pretty(&document)?))
+        }
+        Format::Text => {
+            let pairs = plans.iter().zip(targets);
+            let texts = pairs.map(|(plan, target)| show::text(plan, target, root));
+            print(&texts.collect::<Vec<_>>().join(
+                "
+",
+            ))
+        }
     }
-    if let Some(argv) = &plan.argv {
-        let quoted: Vec<_> = argv.iter().map(|a| crate::cmd::shell_quote(a)).collect();
-        line("qemu", quoted.join(" "));
+}
+
+/// A rendered file of the plans: secrets are masked in it.
+fn file(name: &str, plans: &[Plan]) -> Result<Exit> {
+    let all: Vec<_> = plans.iter().flat_map(|plan| show::rendered(&plan.source)).collect();
+    let found: Vec<_> = all.iter().filter(|(n, _)| n == name.trim_start_matches('/')).collect();
+    if found.is_empty() {
+        let mut names: Vec<_> = all.iter().map(|(n, _)| n.as_str()).collect();
+        names.dedup();
+        let have = if names.is_empty() { "none".into() } else { names.join(", ") };
+        return Err(Coded::usage(format!(
+            "the guest is given no rendered file `{name}`\n  hint: it gets {have}"
+        )));
     }
-    line("artifact", plan.artifact.display().to_string());
-    out
+    found.iter().try_for_each(|(_, text)| print(text))?;
+    Ok(Exit::Ok)
 }

@@ -49,7 +49,7 @@ enum Action {
     Prune(prune::PruneArgs),
     /// Give a tested candidate its real name: it is deleted, then its artifact uploaded
     #[command(
-        after_help = "Example: cargo xtask remote promote debian-12-mirror --candidate custom/debian-12-candidate"
+        after_help = "Example:\n  cargo xtask remote promote debian-12-mirror --candidate custom/debian-12-rc"
     )]
     Promote(PromoteArgs),
     /// Upload the artifact of the build before the last

@@ -1,6 +1,6 @@
 //! `cargo xtask upload`: artifacts to MAAS.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::build::lock::Lock;
 use crate::catalog::{Catalog, Target};
 use crate::cli::Targets;
 use crate::exit::{Coded, Exit};
+use crate::given;
 use crate::maas::artifact::{self, Found, OfferFlags, Which};
 use crate::maas::connect::Connection;
 use crate::maas::credentials::{self, ServerFlags, Surroundings};
@@ -30,7 +31,7 @@ const MACHINES: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask upload debian-12-mirror --profile admin\n  \
                   cargo xtask upload 'debian-1[23]' rhel9\n  \
-                  cargo xtask upload ./custom.tar.gz --name custom/mine --base-image ubuntu/noble\n  \
+                  cargo xtask upload ./my.tar.gz --name custom/mine --base-image ubuntu/noble\n  \
                   cargo xtask upload debian-12-mirror --name custom/debian-12-candidate\n  \
                   cargo xtask upload debian-12-mirror --print-command\n\n\
                   The image before stays deployable until MAAS has read the new one back; it also \
@@ -70,7 +71,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let catalog = context.repo.catalog()?;
     let found = find(&args.what, context, &catalog)?;
     if found.len() > 1 && args.offer.name.is_some() {
-        return Err(Coded::usage("--name names one image, and this is several"));
+        return Err(Coded::usage(format!(
+            "--name names one image, and this is {}\n  hint: one command for each, or leave --name out",
+            found.len()
+        )));
     }
     let failed = if args.force { AfterFailedTest::Warn } else { AfterFailedTest::Refuse };
     if args.print_command {
@@ -86,8 +90,9 @@ fn find<'c>(what: &[String], context: &Context, catalog: &'c Catalog) -> Result<
     let mut all = vec![];
     for word in what {
         let path = Path::new(word);
-        if path.is_file() || word.contains('/') {
-            let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(word));
+        if given::is_meant(word) {
+            given::file("the artifact", path)?;
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
             all.push(artifact::of_file(&path, catalog)?);
             continue;
         }
@@ -347,15 +352,18 @@ pub(super) fn one_resource(
     };
     let chosen: Vec<&Resource> = all.iter().filter(fits).collect();
     match chosen.as_slice() {
-        [one] => connection
-            .api
-            .resource(one.id)?
-            .ok_or_else(|| Coded::nothing(format!("{name} was deleted just now"))),
+        [one] => connection.api.resource(one.id)?.ok_or_else(|| {
+            Coded::nothing(format!(
+                "{name} was deleted just now\n  hint: `cargo xtask remote list` shows what is there"
+            ))
+        }),
         [] => Err(unknown(connection, name, &all)),
         several => {
             let arches: Vec<&str> = several.iter().map(|r| r.architecture.as_str()).collect();
             let arches = arches.join(" and ");
-            Err(Coded::usage(format!("{name} is there for {arches}: say --architecture")))
+            Err(Coded::usage(format!(
+                "{name} is there for {arches}\n  hint: say which with --architecture"
+            )))
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::date;
 use crate::exit::{Coded, Exit};
 use crate::finding::{Finding, Severity};
 use crate::records::{self, Proof, Record};
+use crate::table::count;
 use crate::validate::{self, Report};
 
 /// How findings are printed.
@@ -108,7 +109,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
 /// Notes that targets were valid today. Only a whole check counts.
 fn record(context: &Context, targets: &[&Target], report: &Report) -> Result<()> {
     if let Some(skip) = report.skipped.first() {
-        return Err(Coded::host(format!("--record: a check was skipped: {skip}")));
+        return Err(Coded::host(format!(
+            "--record: a check was skipped: {skip}\n  hint: `cargo xtask setup --validators`, and a Packer on PATH"
+        )));
     }
     if report.count(Severity::Error) > 0 {
         eprintln!("nothing is recorded: there are errors");
@@ -126,7 +129,8 @@ fn record(context: &Context, targets: &[&Target], report: &Report) -> Result<()>
     };
     let all = targets.iter().map(line).collect();
     let path = records::validated(&context.repo.root.join("records"), all)?;
-    eprintln!("{} targets recorded in {}", targets.len(), context.repo.show(&path));
+    let number = count(targets.len(), "target");
+    eprintln!("{number} recorded in {}", context.repo.show(&path));
     Ok(())
 }
 
@@ -141,7 +145,10 @@ fn foreign(args: &Args, context: &Context, everything: bool, started: Instant) -
     }
     let report = validate::foreign::validate(root);
     if report.targets == 0 {
-        return Err(Coded::nothing(format!("there is no *.pkr.hcl below {}", root.display())));
+        return Err(Coded::nothing(format!(
+            "there is no *.pkr.hcl below {}\n  hint: --root names another tree",
+            root.display()
+        )));
     }
     finish(args, &report, started)
 }
@@ -179,11 +186,11 @@ fn show(report: &Report, format: FindingFormat, started: Instant) -> Result<()> 
         eprintln!("skipped: {skip}");
     }
     eprintln!(
-        "{} errors, {} warnings, {} skipped checks in {} targets, {} ms",
-        report.count(Severity::Error),
-        report.count(Severity::Warning),
-        report.skipped.len(),
-        report.targets,
+        "{}, {}, {} in {}, {} ms",
+        count(report.count(Severity::Error), "error"),
+        count(report.count(Severity::Warning), "warning"),
+        count(report.skipped.len(), "skipped check"),
+        count(report.targets, "target"),
         started.elapsed().as_millis()
     );
     Ok(())

@@ -1,11 +1,12 @@
-"""What is done to an unpacked target of the debian family before it boots."""
+"""What is done to an unpacked target before it boots: debian family, and by redhat.py its one."""
 
 import os
 import platform
 import shutil
+import sys
 
 from curtin import block, config, distro, missing, swap, util
-from curtin.commands import apply_net, apt_config
+from curtin.commands import apply_net, apt_config, redhat
 from curtin.log import LOG
 from curtin.paths import get_kernel_list, target_path
 
@@ -14,8 +15,11 @@ DIVERTED = ".curtin-disabled"
 
 def builtin_curthooks(cfg, target, state):
     """All steps, in curtin's order, for an image without a hook of its own."""
-    family = distro.get_osfamily(target)
+    variant, family = distro.get_distroinfo(target)
     LOG.info("built-in steps of the stand-in for the %s family", family)
+    if family == "redhat":
+        redhat.curthooks(cfg, target, state, variant, sys.modules[__name__])
+        return
     if family != "debian":
         raise missing("commands.curthooks", f"builtin_curthooks for the {family} family")
     do_apt_config(cfg, target)

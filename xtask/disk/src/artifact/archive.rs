@@ -146,7 +146,9 @@ fn check_magic(magic: &[u8]) -> Result<()> {
     }
     let wrong = |what: &str| Error::new(ErrorKind::NotThisFormat, "artifact", what);
     if magic.is_empty() {
-        return Err(wrong("the file is empty"));
+        return Err(
+            wrong("the file is empty").hint("is it the right file? nothing was written to it")
+        );
     }
     match OTHER_FORMATS.iter().find(|(start, ..)| magic.starts_with(start)) {
         Some((_, what, hint)) => Err(wrong(&format!("not gzip but {what}")).hint(hint)),

@@ -28,6 +28,8 @@ const KEPT: &[(&str, u64)] = &[
     ("/etc/default/grub", SMALL),
     ("/etc/default/grub.d/*", SMALL),
     ("/etc/default/locale", SMALL),
+    // Where Debian 13 and later link /etc/default/locale to.
+    ("/etc/locale.conf", SMALL),
     ("/etc/locale.gen", SMALL),
     ("/etc/kernel/cmdline", SMALL),
     ("/boot/grub/grub.cfg", LIST),

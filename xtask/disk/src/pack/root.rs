@@ -130,7 +130,8 @@ fn find_auto(disk: &Disk) -> Result<Found> {
             Ok(fs) if looks_like_root(&*fs)? || is_empty(&*fs)? => Ok(("disk".into(), fs)),
             Ok(_) => Err(refused(disk, "a file system without /etc and /usr")),
             Err(error) if error.kind() == ErrorKind::NotThisFormat => {
-                Err(refused(disk, "neither a partition table nor a file system"))
+                let error = refused(disk, "neither a partition table nor a file system");
+                Err(error.hint("is it a disk? raw, qcow2, VMDK, VHDX, VHD and VDI are read"))
             }
             Err(error) => Err(error),
         };

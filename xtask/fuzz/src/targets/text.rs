@@ -68,7 +68,11 @@ pub(super) fn image_toml(input: &[u8]) {
 /// Rules for answer files, under the name `name`.
 fn answers(name: &str, input: &[u8]) {
     if let Ok(text) = std::str::from_utf8(input) {
-        used(xtask::validate::answers::problems(name, text, &|_| false));
+        used(xtask::validate::answers::problems(
+            name,
+            text,
+            &xtask::validate::answers::About::NOTHING,
+        ));
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::deploy::machine::Firmware;
 
-fn known() -> Known {
+pub(super) fn known() -> Known {
     Known {
         firmware: Firmware::Uefi,
         efi_boot_file: "BOOTX64.EFI",
@@ -83,7 +83,7 @@ fn the_script_is_valid_shell_and_survives_any_check() {
     let output = crate::cmd::Cmd::new("sh", "try the script")
         .cwd("/")
         .arg("-s")
-        .stdin(script(&checks, "@@m"))
+        .stdin(script(&checks, "@@m", "/"))
         .output()
         .unwrap();
     let outcomes = judge(&checks, "@@m", &output.stdout_text());
@@ -97,7 +97,7 @@ fn every_command_parses() {
     let result = crate::cmd::Cmd::new("sh", "parse the checks")
         .cwd("/")
         .args(["-n", "-s"])
-        .stdin(script(&checks, "@@m"))
+        .stdin(script(&checks, "@@m", "/"))
         .output()
         .unwrap();
     assert_eq!(result.stderr_text(), "");

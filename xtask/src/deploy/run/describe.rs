@@ -13,6 +13,7 @@ impl Settings {
     /// What the machine was like, for reports.
     pub(super) fn machine(&self) -> BTreeMap<String, String> {
         let whole = self.source.starts_with("dd-");
+        let system = self.system.to_string();
         let mut machine = vec![
             ("firmware", self.firmware.name()),
             // A whole disk brings its own.
@@ -20,6 +21,7 @@ impl Settings {
             ("disk", self.disk.name()),
             ("accelerator", &self.accelerator),
             ("installer", installer(self)),
+            ("sent as", &system),
         ];
         if self.network == Network::V1 {
             machine.push(("network", "v1"));

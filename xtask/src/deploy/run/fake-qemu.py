@@ -9,7 +9,9 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -79,6 +81,13 @@ def main():
             elif verb == "seed":
                 with open(kept, "w", encoding="utf-8") as stream:
                     stream.write(seed())
+            elif verb == "look":
+                with open(kept, encoding="utf-8") as stream:
+                    script = json.load(stream)["look"]
+                with tempfile.TemporaryDirectory() as target:
+                    done = subprocess.run(["sh", "-s"], input=script, text=True, check=False, stdout=subprocess.PIPE,
+                                          env={"TARGET_MOUNT_POINT": target})
+                console.writelines(f"DEPLOY-LOOK {line}\n" for line in done.stdout.splitlines())
             elif verb == "report":
                 with open(kept, encoding="utf-8") as stream:
                     report(json.load(stream), argument)

@@ -6,12 +6,12 @@ use anyhow::Result;
 
 use super::watch::Watched;
 use super::{Progress, Run, mark};
-use crate::deploy::checks;
 use crate::deploy::console::CLOCK;
 use crate::deploy::maas::Seen;
 use crate::deploy::machine::Machine;
 use crate::deploy::report::Failure;
 use crate::deploy::ssh::{self, SshError};
+use crate::deploy::{advice, checks};
 
 /// How long one session of all checks may take; two of them wait for the end
 /// of the boot.
@@ -31,12 +31,12 @@ pub fn boot_and_check(
     let known = run.known();
     let table = checks::table(&known);
     let mark = mark()?;
-    let script = checks::script(&table, &mark);
+    let script = checks::script(&table, &mark, "/");
     let port = vm.ssh_port()?;
     loop {
         let last = match ssh::run_as_root(&run.key, port, &known.user, &script, SESSION) {
             Ok(output) => {
-                run.checks = checks::judge(&table, &mark, &output);
+                run.checks.extend(checks::judge(&table, &mark, &output));
                 run.pictures = vm.pictures();
                 return Ok(None);
             }
@@ -67,29 +67,31 @@ fn wait_for_cloud_init(run: &Run<'_>, vm: &mut Watched) -> Result<Option<Failure
         if let Some(reason) = vm.hopeless(run) {
             let seen = run.maas.seen();
             let failure = vm.failure("boot", format!("{reason}; {}", explain(&seen)));
-            return Ok(Some(with_clock(failure, &seen)));
+            return Ok(Some(with_cause(failure, &seen)));
         }
     }
 }
 
-/// A wrong clock is seen by MAAS, not on the console.
-fn with_clock(failure: Failure, seen: &Seen) -> Failure {
-    let (Some(by), None, false) = (seen.skew, &failure.cause, seen.user_data_fetched) else {
-        return failure;
+/// Where the console named no cause: what MAAS saw, a wrong clock first.
+fn with_cause(failure: Failure, seen: &Seen) -> Failure {
+    let (meaning, fix) = match (seen.skew, &failure.cause) {
+        (_, Some(_)) => return failure,
+        (Some(by), None) if !seen.user_data_fetched => {
+            (format!("the machine's clock is off by {by} s, and MAAS refuses its requests"), CLOCK)
+        }
+        _ => {
+            let (meaning, fix) = advice::of_boot(seen);
+            (meaning.to_owned(), fix)
+        }
     };
-    Failure {
-        cause: Some(format!("the machine's clock is off by {by} s, and MAAS refuses its requests")),
-        fix: Some(CLOCK.into()),
-        ..failure
-    }
+    Failure { cause: Some(meaning), fix: Some(fix.into()), ..failure }
 }
 
 /// How far the machine came, as MAAS saw it.
 fn explain(seen: &Seen) -> String {
-    let asked = seen.requests.iter().any(|line| line.contains("/MAAS/metadata/2012"));
     if let Some(refused) = &seen.refused {
         format!("MAAS refused {refused}")
-    } else if !asked {
+    } else if !advice::asked(seen) {
         "cloud-init never asked MAAS for metadata".into()
     } else if !seen.user_data_fetched {
         "cloud-init asked MAAS for metadata but never fetched its user-data".into()
@@ -106,10 +108,13 @@ mod tests {
     #[test]
     fn a_clock_that_kept_the_machine_from_maas_is_the_cause() {
         let mut seen = Seen { skew: Some(7200), ..Seen::default() };
-        let failure = with_clock(Failure::default(), &seen);
+        let failure = with_cause(Failure::default(), &seen);
         assert!(failure.cause.unwrap().contains("7200 s") && failure.fix.is_some());
         seen.user_data_fetched = true;
-        assert_eq!(with_clock(Failure::default(), &seen), Failure::default());
+        let cause = with_cause(Failure::default(), &seen).cause.unwrap();
+        assert!(!cause.contains("clock"), "{cause}");
+        let known = Failure { cause: Some("panic".into()), ..Failure::default() };
+        assert_eq!(with_cause(known.clone(), &Seen::default()), known);
     }
 
     #[test]

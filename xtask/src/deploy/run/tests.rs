@@ -31,6 +31,7 @@ fn play(acts: &Value, change: impl FnOnce(&mut Settings)) -> Result<Report> {
         sha256: "00".into(),
         source: "tgz".into(),
         login_user: None,
+        system: System::default(),
         network: Network::V2,
         adversity: Adversity::default(),
         ephemeral: path("base.qcow2"),
@@ -43,6 +44,7 @@ fn play(acts: &Value, change: impl FnOnce(&mut Settings)) -> Result<Report> {
         memory_mib: 1024,
         limit: Duration::from_secs(60),
         silence: Duration::from_secs(60),
+        no_boot: false,
         curtin: None,
         firmware_scan: uefi::Scan::default(),
     };
@@ -92,6 +94,17 @@ fn a_failed_hook_is_named_with_its_stage_and_cause() {
 }
 
 #[test]
+fn a_hook_that_fails_in_a_way_nobody_knows_still_gets_a_cause_and_a_fix() {
+    let acts = json!({ "deploy": [
+        ["seed", 1],
+        ["say", "DEPLOY-STAGE curthooks\nDEPLOY-FAIL curthooks: curtin curthooks exited with 1\n"],
+        ["sleep", 30],
+    ]});
+    let failure = failure(&acts);
+    assert!(failure.cause.unwrap().contains("deploy hook") && failure.fix.is_some());
+}
+
+#[test]
 fn phases_and_facts_come_from_the_markers() {
     let acts = deployed(&json!([["say", "grub rescue> "], ["sleep", 30]]));
     let report = play(&acts, |_| {}).unwrap();
@@ -117,9 +130,23 @@ fn a_disk_without_linux_is_not_started_and_that_is_said() {
 }
 
 #[test]
+fn without_a_start_the_disk_is_looked_at_from_outside() {
+    let acts =
+        json!({ "deploy": [["seed", 1], ["look", 1], ["say", "DEPLOY-OK\n"], ["sleep", 2]] });
+    let report = play(&acts, |s| s.no_boot = true).unwrap();
+    assert!(report.not_run.as_deref().unwrap().contains("--no-boot") && report.failure.is_none());
+    assert_eq!(report.phases.last().unwrap().name, "power off");
+    // The fake's target is an empty directory.
+    let got = |id: &str| report.checks.iter().find(|c| c.id == id).unwrap();
+    assert_eq!(got("disk-kernel").got, "no kernel");
+    assert!(got("disk-hook").passed && !report.passed);
+}
+
+#[test]
 fn a_failing_cloud_init_is_a_failure() {
     let failure = failure(&deployed(&json!([["report", "FAIL"], ["sleep", 30]])));
-    assert_eq!((failure.stage.as_str(), failure.cause), ("cloud-init", None));
+    assert_eq!(failure.stage, "cloud-init");
+    assert!(failure.cause.is_some() && failure.fix.unwrap().contains("cloud-init status"));
     assert!(failure.reason.contains("FAIL"));
 }
 
@@ -129,6 +156,7 @@ fn silence_says_how_far_the_machine_came() {
     let acts = deployed(&json!([["say", "login: "], ["sleep", 30]]));
     let failure = play(&acts, short).unwrap().failure.unwrap();
     assert!(failure.reason.contains("never asked MAAS"), "{}", failure.reason);
+    assert!(failure.fix.unwrap().contains("datasource_list"));
     let acts = json!({ "deploy": [["sleep", 30]] });
     let failure = play(&acts, short).unwrap().failure.unwrap();
     assert_eq!(failure.stage, "ephemeral boot");
@@ -148,7 +176,7 @@ fn a_login_that_never_works_ends_with_the_time_limit() {
     let failure = report.failure.unwrap();
     assert_eq!(failure.stage, "login");
     assert!(failure.reason.contains("ssh as debian"), "{}", failure.reason);
-    assert!(report.checks.is_empty());
+    assert!(report.checks.iter().all(|check| check.id.starts_with("disk-")));
 }
 
 #[test]

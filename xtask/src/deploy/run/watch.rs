@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::{Progress, Run};
 use crate::cmd::{Child, Cmd};
+use crate::deploy::advice;
 use crate::deploy::console::{Console, Marker};
 use crate::deploy::machine::Machine;
 use crate::deploy::report::Failure;
@@ -159,12 +160,13 @@ impl Watched {
         std::thread::sleep(TICK);
         self.console.read();
         let screen = self.picture();
-        let cause = self.console.cause();
+        let known = self.console.cause().map(|cause| (cause.meaning, cause.fix));
+        let cause = known.or_else(|| advice::of_stage(stage));
         Failure {
             stage: stage.to_owned(),
             reason: reason.into(),
-            cause: cause.map(|cause| cause.meaning.to_owned()),
-            fix: cause.map(|cause| cause.fix.to_owned()),
+            cause: cause.map(|(meaning, _)| meaning.to_owned()),
+            fix: cause.map(|(_, fix)| fix.to_owned()),
             console: self.console.tail(),
             screen,
         }
@@ -209,6 +211,7 @@ pub fn deployment(
             match Marker::parse(&line) {
                 Some(Marker::Stage(stage)) => run.begin(&stage, progress),
                 Some(Marker::Facts(json)) => run.add_facts(&json),
+                Some(Marker::Look(text)) => run.look.push(text),
                 Some(Marker::Ok) => {
                     run.begin("power off", progress);
                     return vm.power_off().map(|()| None);

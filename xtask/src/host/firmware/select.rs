@@ -151,7 +151,7 @@ pub fn from_override(value: &str, arch: Arch) -> Result<Firmware, String> {
     let (code, vars) = value
         .split_once([',', ':'])
         .filter(|(code, vars)| !code.is_empty() && !vars.is_empty())
-        .ok_or_else(|| wrong("give it as CODE,VARS or as a descriptor's .json".into()))?;
+        .ok_or_else(|| wrong("CODE,VARS is needed, or the .json of a descriptor".into()))?;
     let file = |path: &str| FlashFile { path: path.into(), format: FlashFormat::Raw, size: 0 };
     let mut firmware = Firmware {
         source: code.into(),

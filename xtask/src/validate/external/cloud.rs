@@ -1,6 +1,8 @@
 //! User-data, by `cloud-init schema`. The installer's own part (`autoinstall`)
-//! is not cloud-init's; our rules look at it.
+//! is not cloud-init's; our rules look at it. What the installer hands to the
+//! installed system is user-data again.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Document, Job, Problem, TIMEOUT};
@@ -13,12 +15,27 @@ use crate::validate::answers::structured::key_line;
 const NO_USERS: &str = "users: [] is too short";
 
 pub(super) fn jobs(document: &Document) -> Vec<Job> {
-    let is_config = document.text.starts_with("#cloud-config");
-    let is_installers = document.text.lines().any(|line| line.starts_with("autoinstall:"));
-    if !is_config || is_installers {
+    if !document.text.starts_with("#cloud-config") {
         return vec![];
     }
+    if document.text.lines().any(|line| line.starts_with("autoinstall:")) {
+        return installed(document).into_iter().collect();
+    }
     vec![Job { document: document.clone(), option: String::new(), offset: 0 }]
+}
+
+/// `autoinstall.user-data`, a key a line. A text that is no YAML is told by the
+/// rules of answer files.
+fn installed(document: &Document) -> Option<Job> {
+    let answers = packer_hcl::yaml::read(&document.text).ok()?.to_plan_json();
+    let mut text = String::from("#cloud-config\n");
+    for (key, value) in answers.get("autoinstall")?.get("user-data")?.as_object()? {
+        // Writing to a String cannot fail. JSON is YAML.
+        let _ = writeln!(text, "{key}: {value}");
+    }
+    // The first key is its second line, and follows `user-data:`.
+    let offset = key_line(&document.text, "user-data") - 1;
+    Some(Job { document: Document { text, ..document.clone() }, option: String::new(), offset })
 }
 
 pub(super) fn check(program: &Path, job: &Job) -> Result<Vec<Problem>, String> {
@@ -89,6 +106,21 @@ fn line_of(text: &str, error: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_installer_hands_on_is_user_data() {
+        let job = |text: &str| {
+            let document =
+                Document { file: "x".into(), name: "/user-data".into(), text: text.into() };
+            jobs(&document).pop().map(|job| (job.document.text, job.offset))
+        };
+        let inner = "autoinstall:\n  version: 1\n  user-data: {\"runcmd\":3,\"users\":[]}\n";
+        let text = "#cloud-config\nruncmd: 3\nusers: []\n".to_owned();
+        assert_eq!(job(&format!("#cloud-config\n{inner}")), Some((text, 3)));
+        assert_eq!(job("#cloud-config\nautoinstall:\n  version: 1\n"), None);
+        assert_eq!(job("#cloud-config\nautoinstall: [\n"), None);
+        assert_eq!(job(inner), None);
+    }
 
     /// Own runs: `cloud-init schema --config-file` of cloud-init 22.4.2.
     #[test]

@@ -6,11 +6,13 @@ use anyhow::Result;
 
 use super::{Args, Artifact, BUILTIN};
 use crate::arch::Arch;
+use crate::at::At as _;
 use crate::build::manifest::{self, Manifest};
 use crate::catalog::{self, Selection, Target};
 use crate::date;
-use crate::deploy::{DiskBus, Firmware, Layout, Network};
+use crate::deploy::{DiskBus, Firmware, Layout, Network, System};
 use crate::exit::Coded;
+use crate::given;
 use crate::host::Host;
 use crate::maas::filetype;
 use crate::media;
@@ -21,12 +23,9 @@ use crate::verbs::Context;
 /// # Errors
 /// No such target or file, or it was not built.
 pub fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
-    let given = Path::new(&args.artifact);
-    if given.is_file() {
-        return of_file(given.canonicalize()?, args, context);
-    }
-    if args.artifact.contains(['/', '.']) {
-        return Err(Coded::usage(format!("{}: no such file", args.artifact)));
+    let path = Path::new(&args.artifact);
+    if given::is_meant(&args.artifact) {
+        return of_file(given::file("the artifact", path)?, args, context);
     }
     let catalog = context.repo.catalog()?;
     let patterns = [args.artifact.clone()];
@@ -54,6 +53,7 @@ fn of_target(target: &Target, args: &Args, context: &Context) -> Result<Artifact
         sha256: manifest.artifact.sha256,
         arch: target.arch,
         login_user: Some(target.facts.maas.login_user.clone()),
+        system: system_of(target),
         firmware,
         logs: dir.join(format!("deploy-test-{machine}")),
         run: format!("deploy-test-{id}-{machine}"),
@@ -82,6 +82,7 @@ fn of_file(file: PathBuf, args: &Args, context: &Context) -> Result<Artifact> {
         },
         arch: args.arch.or(target.map(|t| t.arch)).unwrap_or(Arch::Amd64),
         login_user: target.map(|t| t.facts.maas.login_user.clone()),
+        system: target.map(system_of).unwrap_or_default(),
         firmware,
         logs: dir.join(format!("deploy-test-{machine}")),
         run: format!("deploy-test-{name}-{machine}"),
@@ -97,6 +98,12 @@ fn firmware_of(target: &Target) -> Firmware {
     if only_bios { Firmware::Bios } else { Firmware::Uefi }
 }
 
+/// What MAAS takes a target's image for.
+fn system_of(target: &Target) -> System {
+    let maas = &target.facts.maas;
+    System::of(&maas.name, maas.base_image.as_deref())
+}
+
 /// Names lock, work directory and logs: different machines may be tested one
 /// after the other, and the logs of all stay.
 fn machine_name(args: &Args, firmware: Firmware) -> String {
@@ -104,10 +111,14 @@ fn machine_name(args: &Args, firmware: Firmware) -> String {
         (args.layout != Layout::default()).then(|| args.layout.name()),
         (args.disk != DiskBus::default()).then(|| args.disk.name()),
         (args.curtin != BUILTIN).then_some("curtin"),
-        (args.network != Network::default()).then_some("network-v1"),
+        args.network.map(|network| match network {
+            Network::V1 => "network-v1",
+            Network::V2 => "network-v2",
+        }),
         args.air_gap.then_some("air-gap"),
         (args.clock != 0).then_some("clock"),
         args.slow_disk.then_some("slow-disk"),
+        args.no_boot.then_some("no-boot"),
     ];
     let words: Vec<&str> = [Some(firmware.name())].into_iter().chain(extra).flatten().collect();
     words.join("-")
@@ -147,7 +158,11 @@ const OVERHEAD: u64 = 2 << 30;
 
 /// A compressed image unpacks to two to four times its size.
 pub fn need_space(host: &Host, artifact: &Path) -> Result<()> {
-    let needed = std::fs::metadata(artifact)?.len().saturating_mul(4).saturating_add(OVERHEAD);
+    let needed = std::fs::metadata(artifact)
+        .at("read", artifact)?
+        .len()
+        .saturating_mul(4)
+        .saturating_add(OVERHEAD);
     match host.space.iter().find(|space| space.role == "out") {
         Some(space) if space.free < needed => Err(Coded::host(format!(
             "{} has {} MiB free, this test needs about {} MiB for its disks\n  hint: cargo xtask clean, or --out DIR",
@@ -167,7 +182,7 @@ pub fn ephemeral(args: &Args, media: &Path, arch: Arch) -> Result<PathBuf> {
     if let Some(file) = &args.ephemeral {
         return match file.is_file() {
             true => Ok(file.clone()),
-            false => Err(Coded::usage(format!("--ephemeral {}: no such file", file.display()))),
+            false => given::file("--ephemeral", file),
         };
     }
     bootstrapped(media, arch).ok_or_else(|| {

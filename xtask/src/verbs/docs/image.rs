@@ -9,7 +9,7 @@ use packer_hcl::value::Value;
 
 use super::targets;
 use crate::arch::Arch;
-use crate::catalog::{ArtifactKind, Image, MediaKind, Target};
+use crate::catalog::{Image, MediaKind, Target};
 use crate::exit::Coded;
 use crate::finding::Findings;
 use crate::plan::{Options, Resolved, Resolver};
@@ -19,8 +19,12 @@ use crate::table;
 /// A README's generated part of each kind: the name of its markers, and what
 /// makes it. `image` is all that follows from template and `image.toml`, for
 /// READMEs of which most does; the others are its tables alone.
-pub const PARTS: [(&str, Part); 3] =
-    [("image", generated), (targets::MARK, targets::generated), ("knobs", knobs_alone)];
+pub const PARTS: [(&str, Part); 4] = [
+    ("image", generated),
+    (targets::MARK, targets::generated),
+    ("knobs", knobs_alone),
+    ("maas", |_, image| Ok(minimum(image) + &notes(image))),
+];
 
 /// What makes one part.
 pub type Part = fn(&Repo, &Image) -> Result<String>;
@@ -37,7 +41,7 @@ fn generated(repo: &Repo, image: &Image) -> Result<String> {
         xtask(repo, image, target)?,
         KNOBS.to_owned() + &knobs(image, &resolved),
         upload(image),
-        login(target),
+        login(target) + &notes(image),
     ];
     Ok(parts.join("\n"))
 }
@@ -206,10 +210,7 @@ fn upload(image: &Image) -> String {
         let maas = &target.facts.maas;
         let base =
             maas.base_image.as_ref().map_or_else(String::new, |b| format!(" base_image='{b}'"));
-        let kind = match target.facts.artifact {
-            ArtifactKind::Tgz => "tgz",
-            ArtifactKind::Ddgz => "ddgz",
-        };
+        let kind = target.facts.artifact.filetype();
         let _ = writeln!(
             text,
             "maas $PROFILE boot-resources create name='{}' title='{}' \\\n  architecture='{}' filetype='{kind}'{base} content@={}",
@@ -219,20 +220,36 @@ fn upload(image: &Image) -> String {
             target.artifact_name(),
         );
     }
-    text.push_str("```\n\n`cargo xtask upload` fills all of this in.");
-    let versions = image.targets.first().map_or("", |t| t.facts.maas.min_version.as_str());
-    let _ = writeln!(text, " MAAS {versions} or later.");
-    text
+    text + "```\n\n`cargo xtask upload` fills all of this in. " + &minimum(image)
+}
+
+/// The oldest MAAS that deploys the image.
+fn minimum(image: &Image) -> String {
+    let versions = distinct(image, |target| vec![target.facts.maas.min_version.clone()]);
+    format!("MAAS {} or later.\n", versions.join(", "))
 }
 
 fn login(target: &Target) -> String {
-    let maas = &target.facts.maas;
-    let mut text = format!(
+    format!(
         "## Log in\n\nUser `{}`, with the SSH keys that MAAS gives the machine. root is locked.\n",
-        maas.login_user
-    );
-    for note in &maas.notes {
-        let _ = write!(text, "\n{note}\n");
+        target.facts.maas.login_user
+    )
+}
+
+/// What `image.toml` says about deploying it. A note that is not about all
+/// targets says so itself.
+fn notes(image: &Image) -> String {
+    let notes = distinct(image, |target| target.facts.maas.notes.clone());
+    notes.iter().map(|note| format!("\n{note}\n")).collect()
+}
+
+/// What the targets of an image say, each once.
+fn distinct(image: &Image, get: impl Fn(&Target) -> Vec<String>) -> Vec<String> {
+    let mut all: Vec<String> = vec![];
+    for text in image.targets.iter().flat_map(get) {
+        if !all.contains(&text) {
+            all.push(text);
+        }
     }
-    text
+    all
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use crate::arch::Arch;
-use crate::catalog::{ArtifactKind, Firmware, Image, Maas, Media, MediaKind, Target};
+use crate::catalog::{Firmware, Image, Maas, Media, MediaKind, Target};
 use crate::finding::Findings;
 use crate::plan::{Options, Plan, Resolver};
 use crate::repo::Repo;
@@ -39,18 +39,15 @@ pub fn generated(repo: &Repo, image: &Image) -> Result<String> {
 
 fn row(target: &Target, plan: &Plan) -> String {
     let facts = &target.facts;
-    let kind = match facts.artifact {
-        ArtifactKind::Tgz => "`tgz`",
-        ArtifactKind::Ddgz => "`ddgz`",
-    };
     let machine = plan.machine;
     format!(
-        "| `{}` | {} | {}, {} MiB, {} | {kind} | {} | {} |",
+        "| `{}` | {} | {}, {} MiB, {} | `{}` | {} | {} |",
         target.id,
         medium(&facts.media, &plan.media.url),
         machine.cpus,
         machine.memory_mib,
         table::size(machine.disk),
+        facts.artifact.filetype(),
         boots(target.arch, &facts.contract.boot),
         name(&facts.maas),
     )
@@ -64,7 +61,8 @@ fn medium(media: &Media, url: &str) -> String {
         MediaKind::User => {
             let of = media.file.as_ref().map(|file| format!("`{file}`"));
             let by = media.env.as_ref().map(|env| format!("`${env}`"));
-            let parts: Vec<String> = of.into_iter().chain(by).collect();
+            let from = media.from.as_ref().map(|url| format!("from <{url}>"));
+            let parts: Vec<String> = of.into_iter().chain(from).chain(by).collect();
             format!("yours: {}", parts.join(", "))
         }
     }

@@ -150,6 +150,18 @@ fn targets_with_one_problem_share_a_line() {
 }
 
 #[test]
+fn a_note_without_room_goes_below() {
+    let wide = " warn KVM: no guest ran               emulation is used, several times slower\n ok   QEMU\n";
+    assert_eq!(narrow(wide, 200), wide);
+    let expected = " warn KVM: no guest ran\n      emulation is used,\n      several times slower\n ok   QEMU\n";
+    assert_eq!(narrow(wide, 30), expected);
+    let tools = " ok   tools: qemu-img 7.2.22, mmdebstrap,\n             mkfs.vfat, mke2fs 1.47.0, sfdisk\n";
+    let expected = " ok   tools: qemu-img 7.2.22,\n      mmdebstrap,\n             mkfs.vfat, mke2fs\n             \
+                    1.47.0, sfdisk\n";
+    assert_eq!(narrow(tools, 35), expected);
+}
+
+#[test]
 fn json_has_a_version_and_every_part() {
     let text = to_json(&diagnosis(true)).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -88,7 +88,10 @@ impl<'c> Engine<'c> {
     pub(super) fn once(&self, target: &Target, input: &Path) -> Result<Exit> {
         let input = std::path::absolute(input)?;
         if !input.is_file() {
-            return Err(Coded::usage(format!("the input {} is no file", input.display())));
+            return Err(Coded::usage(format!(
+                "the input {} is no file\n  hint: a finding names it; `ls out/fuzz`",
+                input.display()
+            )));
         }
         let limit = Duration::from_secs(INPUT_SECONDS * 2);
         let code = self.command(target).arg(&input).timeout(limit).run()?;

@@ -46,7 +46,9 @@ pub(super) fn run(args: &PruneArgs) -> Result<Exit> {
         all.into_iter().filter(|r| is_old(r, &args.pattern, &before)).collect();
     if old.is_empty() {
         let (pattern, days) = (&args.pattern, args.older_than);
-        return Err(Coded::nothing(format!("no image `{pattern}` is older than {days} days")));
+        return Err(Coded::nothing(format!(
+            "no image `{pattern}` is older than {days} days\n  hint: `cargo xtask remote list` shows names and ages"
+        )));
     }
     if args.format == Format::Json {
         return as_json(&connection, &old, args.yes);

@@ -80,7 +80,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 34] = [
+pub const NAMES: [&str; 35] = [
     "fmt",
     "clippy",
     "tests",
@@ -93,7 +93,7 @@ pub const NAMES: [&str; 34] = [
     "build",
     "deploy",
     "deploy-all",
-    "deploy-dd",
+    "flavors",
     "deploy-foreign",
     "build-13",
     "deploy-13-all",
@@ -103,6 +103,7 @@ pub const NAMES: [&str; 34] = [
     "packer",
     "stand-in",
     "knobs",
+    "curtin",
     "spdx",
     "faults",
     "kills",
@@ -175,7 +176,8 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
     let suites = ["ci/setup-in-chroot", "bookworm", "trixie", "bookworm+backports"];
     vec![
         deploy("deploy-all", 12, &["build"]),
-        ignored("deploy-dd", "xtask", "deploy_dd", 60, vec![("XTASK_TEST_BASE", base(12))]),
+        // Ubuntu's flavors on Debian base disks: three builds, three deploy tests.
+        ignored("flavors", "xtask", "flavors", 150, vec![("XTASK_TEST_BASE", base(12))]),
         ignored(
             "deploy-foreign",
             "xtask",
@@ -191,8 +193,10 @@ pub fn more(arch: Arch, media: &Path) -> Vec<Step> {
         // Fail without a real Packer: whoever asks for everything has one.
         Step { vm: false, ..ignored("packer", "xtask", "packer", 30, vec![]) },
         Step { after: &[], ..ignored("evidence", "xtask", "evidence", 20, vec![]) },
-        ignored("stand-in", "xtask", "standin", 60, vec![]),
+        ignored("stand-in", "xtask", "standin", 120, vec![("XTASK_TEST_BASE", base(12))]),
         Step { vm: false, ..ignored("knobs", "xtask", "plans", 30, vec![]) },
+        // Fails without XTASK_TEST_CURTIN, a clone of curtin with its tags.
+        Step { vm: false, after: &[], ..ignored("curtin", "xtask", "hooks", 10, vec![]) },
         // Needs `pip install spdx-tools`: SPDX's own validator.
         Step { vm: false, ..ignored("spdx", "xtask", "contents", 30, vec![]) },
         step("faults", Cargo, &FAULTS, 120),

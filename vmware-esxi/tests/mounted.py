@@ -1,0 +1,1 @@
+../../common/linux/tests/mounted.py
