@@ -82,8 +82,6 @@ source "qemu" "centos6" {
   cd_files         = local.installer_cd_files
   headless         = var.headless
   vnc_bind_address = "127.0.0.1"
-  qmp_enable       = true
-  qmp_socket_path  = var.qmp_socket
   qemuargs         = local.qemu_args
 
   http_content = { "/ks.cfg" = local.kickstart }

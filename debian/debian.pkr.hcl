@@ -176,8 +176,6 @@ source "qemu" "debian" {
   efi_firmware_vars = local.uefi_vars
   headless          = var.headless
   vnc_bind_address  = "127.0.0.1"
-  qmp_enable        = true
-  qmp_socket_path   = var.qmp_socket
   qemuargs          = local.qemu_args
 
   cd_label = "cidata"

@@ -231,8 +231,6 @@ source "qemu" "ubuntu" {
   efi_firmware_vars = local.uefi_vars
   headless          = var.headless
   vnc_bind_address  = "127.0.0.1"
-  qmp_enable        = true
-  qmp_socket_path   = var.qmp_socket
   qemuargs          = concat(local.qemu_args, local.install && var.architecture == "arm64" ? local.keyboard_args : [])
 
   cd_label = "cidata"

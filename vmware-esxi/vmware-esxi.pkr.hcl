@@ -190,8 +190,6 @@ source "qemu" "esxi" {
   efi_firmware_vars = local.uefi ? local.uefi_vars : null
   headless          = var.headless
   vnc_bind_address  = "127.0.0.1"
-  qmp_enable        = true
-  qmp_socket_path   = var.qmp_socket
   qemuargs          = local.qemu_args
 
   http_content = { "/ks.cfg" = local.kickstart }

@@ -317,8 +317,6 @@ source "qemu" "windows" {
   vtpm              = local.tpm
   headless          = var.headless
   vnc_bind_address  = "127.0.0.1"
-  qmp_enable        = true
-  qmp_socket_path   = var.qmp_socket
 
   # The second port is the guest's report. -cdrom is the third CD of the
   # machine; a -drive here would drop all of the plugin's own.

@@ -4,8 +4,8 @@
 #          machine_type, memory, output_directory, qemu_binary, qmp_socket,
 #          serial_log, timeout, vm_name
 #          locals:    qemu_args, qemu_binary, qemu_cpus, qemu_disk_size,
-#          qemu_machine_type, qemu_memory, qemu_output_directory,
-#          qemu_timeout, qemu_vm_name
+#          qemu_machine_type, qemu_memory, qemu_output_directory, qemu_qmp_socket,
+#          qemu_serial_log, qemu_timeout, qemu_vm_name
 # expects  var.architecture ("amd64" or "arm64"), local.target (the target's
 #          id) and local.machine = { cpus, memory, disk_size, timeout }: what
 #          this OS needs when nobody says otherwise
@@ -107,8 +107,13 @@ locals {
   qemu_output_directory = coalesce(var.output_directory, "output-${local.target}")
   qemu_vm_name          = coalesce(var.vm_name, "${local.target}.qcow2")
   qemu_serial_log       = coalesce(var.serial_log, "${local.qemu_output_directory}.serial.log")
+  qemu_qmp_socket       = coalesce(var.qmp_socket, "${local.qemu_output_directory}/qmp.sock")
 
   # Only switches that the plugin itself never sets: naming -drive, -device or
-  # -netdev here would drop all of the plugin's own.
-  qemu_args = [["-serial", "file:${local.qemu_serial_log}"]]
+  # -netdev here would drop all of the plugin's own. Not the plugin's qmp_enable:
+  # it stays connected to that socket, and QEMU serves one client.
+  qemu_args = [
+    ["-serial", "file:${local.qemu_serial_log}"],
+    ["-qmp", "unix:${local.qemu_qmp_socket},server=on,wait=off"],
+  ]
 }

@@ -141,8 +141,6 @@ source "qemu" "suse" {
   cd_files         = local.installer_cd_files
   headless         = var.headless
   vnc_bind_address = "127.0.0.1"
-  qmp_enable       = true
-  qmp_socket_path  = var.qmp_socket
   qemuargs         = concat(local.qemu_args, local.installer_keyboard_args)
 
   http_content = { (local.os.path) = local.os.answer }

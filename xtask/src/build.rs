@@ -2,6 +2,8 @@
 
 pub mod board;
 pub mod engine;
+mod explained;
+pub mod history;
 pub mod html;
 pub mod inputs;
 pub mod ledger;

@@ -4,6 +4,7 @@
 //! parts: [`argv`], [`keys`], [`template`], [`causes`]. What happens meanwhile is
 //! told by [`events`]; what went wrong, with the evidence, by [`error`].
 
+pub mod activity;
 pub mod argv;
 pub mod askpass;
 pub mod causes;

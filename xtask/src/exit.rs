@@ -68,6 +68,16 @@ pub fn of(error: &anyhow::Error) -> Exit {
     error.chain().find_map(|e| e.downcast_ref::<Coded>()).map_or(Exit::Failed, |c| c.exit)
 }
 
+/// An error as the end of a program that was asked to stop: what a child that was
+/// ended for it left undone is no fault of the host or of the template.
+#[must_use]
+pub fn after_interrupt(error: anyhow::Error, interrupted: bool) -> anyhow::Error {
+    if !interrupted || of(&error) == Exit::Interrupted {
+        return error;
+    }
+    Coded { exit: Exit::Interrupted, message: "interrupted".into() }.into()
+}
+
 /// The whole chain in one paragraph, outermost first. A failed system call gets
 /// what to do about it, unless a text says that already.
 #[must_use]
@@ -115,6 +125,14 @@ mod tests {
     use anyhow::Context as _;
 
     use super::*;
+
+    #[test]
+    fn whatever_fails_after_an_interrupt_was_interrupted() {
+        let host = || Coded::host("--engine packer: did not answer");
+        assert_eq!(of(&after_interrupt(host(), false)), Exit::HostNotReady);
+        let error = after_interrupt(host(), true);
+        assert_eq!((of(&error), text(&error).as_str()), (Exit::Interrupted, "interrupted"));
+    }
 
     #[test]
     fn failures_of_the_system_say_what_helps() {

@@ -9,6 +9,7 @@ use xtask::engine::askpass;
 use xtask::eprintln;
 use xtask::exit::{self, Exit};
 use xtask::repo::Repo;
+use xtask::signal::CancelToken;
 use xtask::verbs::{self, Context};
 
 fn main() -> ExitCode {
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
+            let error = exit::after_interrupt(error, CancelToken::global().is_set());
             eprintln!("{}", shown(&error));
             exit::of(&error).into()
         }

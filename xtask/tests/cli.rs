@@ -124,3 +124,25 @@ fn a_broken_catalog_shows_every_problem() {
         assert!(text.contains(expected), "{expected} is missing in\n{text}");
     }
 }
+
+#[test]
+fn shards_are_a_partition_of_the_matrix() {
+    let ids = |args: &[&str]| -> Vec<String> {
+        let output = xtask(&[&["matrix", "--format", "ids"], args].concat());
+        match output.status.code() {
+            Some(0) => stdout(&output).lines().map(str::to_owned).collect(),
+            // A part may be empty.
+            Some(4) => vec![],
+            code => unreachable!("{code:?}: {}", stderr(&output)),
+        }
+    };
+    let mut whole = ids(&[]);
+    whole.sort();
+    assert!(whole.len() > 10, "{whole:?}");
+    for parts in [1, 2, 3, 7, whole.len() + 1] {
+        let part = |n: usize| ids(&["--shard", &format!("{n}/{parts}")]);
+        let mut all: Vec<String> = (1..=parts).flat_map(part).collect();
+        all.sort();
+        assert_eq!(all, whole, "{parts} parts: each target in one of them");
+    }
+}

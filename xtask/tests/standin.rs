@@ -5,7 +5,8 @@
 //! `cargo test -p xtask --test standin -- --ignored`: QEMU, OVMF, AAVMF for arm64,
 //! and Debian's mirror by apt. `STANDIN=sles` runs those whose target begins so;
 //! `--nocapture` says how long each took. `XTASK_TEST_BASE` names the base disk
-//! that artifacts are deployed from.
+//! that artifacts are deployed from; `STANDIN_ENGINE=packer` builds with a real
+//! Packer on `PATH`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
@@ -50,10 +51,11 @@ fn medium(dir: &Path, target: &str, mutation: &str) -> PathBuf {
 #[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
 fn build(dir: &Path, target: &str, mutation: &str) -> (bool, String) {
     let iso = medium(dir, target, mutation);
+    let engine = std::env::var("STANDIN_ENGINE").unwrap_or_else(|_| "builtin".into());
     let mut xtask = Command::new(binary());
     // Keys need no pauses of 100 ms here: it saves a third of the time.
     xtask
-        .args(["build", target, "--engine", "builtin", "--iso"])
+        .args(["build", target, "--engine", engine.as_str(), "--iso"])
         .args([iso.as_os_str(), "--out".as_ref(), out(dir).as_os_str()])
         .env("PACKER_KEY_INTERVAL", "20ms")
         .current_dir(tree().join(".."));

@@ -1,12 +1,17 @@
 //! What a run of builds shows: on a terminal a live line per build, elsewhere
 //! a line per event, or JSON events for programs.
 
+mod live;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
+use self::live::{Line, Screen, Tally};
+
+use crate::date;
 use crate::table::minutes;
 
 /// Version of the JSON events.
@@ -29,12 +34,22 @@ struct Row {
     phase: String,
     detail: String,
     console: String,
+    /// Phases with their starts.
+    phases: Vec<(String, Instant)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     rows: Vec<Row>,
     drawn: usize,
+    tally: Tally,
+    start: Instant,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { rows: vec![], drawn: 0, tally: Tally::default(), start: Instant::now() }
+    }
 }
 
 /// Shared by all builds of a run.
@@ -62,6 +77,14 @@ impl Board {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many builds there will be.
+    pub fn expect(&self, total: usize) {
+        let mut state = self.state();
+        state.tally.total = total;
+        state.start = Instant::now();
+        self.event("", "run", &json!({ "targets": total }));
+    }
+
     /// A build begins; `expected` is how long it took last time.
     pub fn begin(&self, target: &str, expected: Option<Duration>) {
         let mut state = self.state();
@@ -72,6 +95,7 @@ impl Board {
             phase: String::new(),
             detail: String::new(),
             console: String::new(),
+            phases: vec![],
         });
         if let (Style::Lines, Some(time)) = (self.style, expected) {
             let text = format!("{:<10} about {} by its last build", "expected", minutes(time));
@@ -86,6 +110,10 @@ impl Board {
     pub fn end(&self, target: &str, result: &Value) {
         let mut state = self.state();
         state.rows.retain(|row| row.target != target);
+        match result["result"].as_str() {
+            Some("failed") => state.tally.failed += 1,
+            _ => state.tally.good += 1,
+        }
         self.event(target, "end", result);
         self.draw(&mut state);
     }
@@ -95,6 +123,9 @@ impl Board {
         let mut state = self.state();
         let elapsed = elapsed(&state, target);
         if let Some(row) = state.rows.iter_mut().find(|row| row.target == target) {
+            if row.phase != phase {
+                row.phases.push((phase.to_owned(), Instant::now()));
+            }
             phase.clone_into(&mut row.phase);
             detail.clone_into(&mut row.detail);
         }
@@ -107,6 +138,17 @@ impl Board {
                 self.event(target, "phase", &json!({ "phase": phase, "detail": detail }));
             }
         }
+    }
+
+    /// Seconds that each phase of a build took until now, in order.
+    #[must_use]
+    pub fn times(&self, target: &str) -> Vec<(String, f64)> {
+        let state = self.state();
+        let Some(row) = state.rows.iter().find(|row| row.target == target) else { return vec![] };
+        let ends = row.phases.iter().skip(1).map(|(_, start)| *start).chain([Instant::now()]);
+        let each = row.phases.iter().zip(ends);
+        let seconds = |start: Instant, end: Instant| end.duration_since(start).as_secs_f64();
+        each.map(|((name, start), end)| (name.clone(), seconds(*start, end))).collect()
     }
 
     /// Something worth a line that stays.
@@ -145,7 +187,11 @@ impl Board {
         if self.style != Style::Json {
             return;
         }
-        let mut all = json!({ "version": VERSION, "event": event, "target": target });
+        let at = date::stamp(SystemTime::now());
+        let mut all = json!({ "version": VERSION, "at": at, "event": event });
+        if !target.is_empty() {
+            all["target"] = json!(target);
+        }
         if let (Some(all), Some(more)) = (all.as_object_mut(), more.as_object()) {
             all.extend(more.clone());
         }
@@ -155,7 +201,11 @@ impl Board {
 
     fn above(&self, state: &mut State, text: &str) {
         self.erase(state);
-        write_line(text.trim_end());
+        let text = text.trim_end();
+        match self.style {
+            Style::Live => write_line(&screen().block(text)),
+            Style::Lines | Style::Json => write_line(text),
+        }
         self.draw(state);
     }
 
@@ -172,13 +222,27 @@ impl Board {
             return;
         }
         self.erase(state);
-        let width = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |s| s.ws_col);
-        let pad = state.rows.iter().map(|row| row.target.len()).max().unwrap_or(0);
-        let lines: String =
-            state.rows.iter().map(|row| live_line(row, pad, width.into()) + "\n").collect();
-        write_raw(&lines);
-        state.drawn = state.rows.len();
+        let rows = state.rows.iter().map(|row| Line {
+            target: &row.target,
+            what: format!("{} {}", row.phase, row.detail),
+            elapsed: row.started.elapsed(),
+            expected: row.expected,
+            console: &row.console,
+        });
+        let rows: Vec<Line<'_>> = rows.collect();
+        let lines = screen().table(&rows, state.tally, state.start.elapsed());
+        state.drawn = lines.len();
+        write_raw(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
     }
+}
+
+/// The terminal as it is now: windows are resized.
+fn screen() -> Screen {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    let (width, height) = size.map_or((80, 24), |s| (s.ws_col.into(), s.ws_row.into()));
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    // A terminal that does not know its size says 0.
+    Screen { width, height: if height == 0 { 24 } else { height }, colour }
 }
 
 fn elapsed(state: &State, target: &str) -> Duration {
@@ -187,16 +251,6 @@ fn elapsed(state: &State, target: &str) -> Duration {
 
 fn event_line(target: &str, elapsed: Duration, text: &str) -> String {
     format!("  {target}  {:>5}  {}", minutes(elapsed), text.trim_end())
-}
-
-/// `target  phase  detail  0:12 of ~4:30  last console line`, cut to the width.
-fn live_line(row: &Row, pad: usize, width: usize) -> String {
-    let of = row.expected.map_or_else(String::new, |time| format!("of ~{}", minutes(time)));
-    let time = minutes(row.started.elapsed());
-    let what = format!("{} {}", row.phase, row.detail);
-    let target = &row.target;
-    let line = format!("  {target:<pad$}  {what:<28.28} {time:>5} {of:<9}  {}", row.console);
-    line.chars().filter(|c| !c.is_control()).take(width.saturating_sub(1)).collect()
 }
 
 fn write_line(text: &str) {
@@ -213,19 +267,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_live_line_fits_and_has_no_control_characters() {
-        let row = Row {
-            target: "debian-12-mirror-amd64".into(),
-            started: Instant::now(),
-            expected: Some(Duration::from_secs(270)),
-            phase: "provision".into(),
-            detail: "2/4 boot.sh".into(),
-            console: "\x1b[32m[  OK  ] Reached target\r".into(),
-        };
-        let wide = live_line(&row, 24, 200);
-        assert!(wide.contains("provision 2/4 boot.sh"), "{wide}");
-        assert!(wide.contains("0:00 of ~4:30   [32m[  OK  ] Reached target"), "{wide}");
-        assert!(!wide.contains('\x1b'));
-        assert_eq!(live_line(&row, 24, 60).chars().count(), 59);
+    fn phases_are_timed_until_now_and_steps_of_one_are_one() {
+        let board = Board { style: Style::Json, state: Mutex::default() };
+        board.begin("a", None);
+        board.phase("a", "boot", "");
+        std::thread::sleep(Duration::from_millis(30));
+        board.phase("a", "provision", "1/2 x");
+        board.phase("a", "provision", "2/2 y");
+        let times = board.times("a");
+        let names: Vec<&str> = times.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["boot", "provision"]);
+        assert!(times[0].1 >= 0.03, "{times:?}");
+        assert!(board.times("other").is_empty());
     }
 }

@@ -154,6 +154,8 @@ fn builtin(request: &Request<'_>) -> Result<Outcome> {
             // Templates state timeouts for hardware virtualization.
             patience: if emulated { 6 } else { 1 },
             screenshots: request.settings.screenshots,
+            stall: Some(request.settings.limits.stall),
+            fetch: request.settings.limits.fetch,
             ..run::Options::default()
         },
     };

@@ -1,131 +1,251 @@
 //! `out/report.html`: a run of builds on one page, in one file, without a
-//! network: results, time per phase, screenshots, the ends of the logs.
+//! network: what failed and why first, results, time per phase, screenshots, the
+//! ends of the logs.
+
+mod evidence;
+mod phases;
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
+use self::evidence::Evidence;
+use super::explained::Explained;
 use super::manifest::Manifest;
 use super::many::Ended;
 use super::output::FAILED;
 use super::run::Outcome;
-use super::summary;
+use super::summary::{self, escaped};
 use crate::catalog::Target;
 use crate::deploy::{outputs, page};
 use crate::repo::Repo;
 use crate::{date, table};
 
-/// Lines of a log that are shown: what a screen holds, twice.
-const TAIL: usize = 60;
-
-/// Bytes read from the end of a log for them.
-const TAIL_BYTES: usize = 64 << 10;
-
-/// Pictures per build, the newest: with `--screenshots`, minutes of work.
-const PICTURES: usize = 24;
-
 const STYLE: &str = include_str!("../../data/report.css");
+
+/// As many builds as fit on a screen with their details open.
+const FEW: usize = 3;
+
+/// A run, as the page tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// The tree.
+    pub repo: &'a Repo,
+    /// What was asked for.
+    pub targets: &'a [&'a Target],
+    /// How each ended.
+    pub ended: &'a [Ended],
+    /// Who ran the VMs, and how fast.
+    pub engine: &'a str,
+    /// From the first start to the last end.
+    pub wall: Duration,
+}
+
+/// A target and how it ended.
+struct Row<'a> {
+    target: &'a Target,
+    ended: &'a Ended,
+}
 
 /// The page.
 #[must_use]
-pub fn page(repo: &Repo, targets: &[&Target], ended: &[Ended], engine: &str) -> String {
-    let good = ended.iter().filter(|e| matches!(e.result, Some(Ok(_)))).count();
-    let stamp = date::stamp(std::time::SystemTime::now());
+pub fn page(run: &Run<'_>) -> String {
+    let mut rows: Vec<Row<'_>> = run
+        .ended
+        .iter()
+        .filter_map(|ended| Some(Row { target: run.targets.get(ended.index)?, ended }))
+        .collect();
+    // What needs somebody comes first; equals stay in their order.
+    rows.sort_by_key(|row| match row.class() {
+        "bad" => 0,
+        "none" => 1,
+        _ => 2,
+    });
+    let good = rows.iter().filter(|row| row.class() == "good").count();
+    let title = format!("{good} of {} built", rows.len());
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{good} of {} built</title><style>{STYLE}</style></head><body>\n\
-         <header><h1>{good} of {} built</h1><p>{stamp} · {}</p></header>\n",
-        ended.len(),
-        ended.len(),
-        escaped(engine),
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{title}</title><style>{STYLE}</style></head><body>\n<header><h1>{title}</h1>{}\
+         <p>{} · {} · {}</p></header>\n",
+        counts(&rows),
+        date::stamp(SystemTime::now()).replace('T', " ").replace('Z', " UTC"),
+        table::minutes(run.wall),
+        escaped(run.engine),
     );
-    html.push_str(&overview(targets, ended));
-    for e in ended {
-        if let Some(target) = targets.get(e.index) {
-            html.push_str(&section(repo, target, e));
-        }
+    html.push_str(&overview(&rows));
+    for row in &rows {
+        html.push_str(&section(run.repo, row, rows.len() <= FEW));
     }
     html + "</body></html>\n"
 }
 
-fn overview(targets: &[&Target], ended: &[Ended]) -> String {
-    let longest = ended.iter().map(|e| e.time.as_secs_f64()).fold(1.0, f64::max);
-    let mut html = String::from(
-        "<table class=\"runs\"><thead><tr><th>target<th>result<th>time<th><th>artifact</tr></thead><tbody>\n",
+impl Row<'_> {
+    fn class(&self) -> &'static str {
+        match &self.ended.result {
+            Some(Err(_)) => "bad",
+            Some(Ok(_)) => "good",
+            None => "none",
+        }
+    }
+
+    fn manifest(&self) -> Option<&Manifest> {
+        match &self.ended.result {
+            Some(Ok(Outcome::Built { manifest, .. } | Outcome::UpToDate(manifest))) => {
+                Some(manifest)
+            }
+            _ => None,
+        }
+    }
+
+    /// As they were measured; of a failure as they were told.
+    fn phases(&self) -> &[(String, f64)] {
+        match &self.ended.result {
+            Some(Ok(Outcome::Built { manifest, .. })) => &manifest.phases,
+            Some(Err(_)) => &self.ended.phases,
+            _ => &[],
+        }
+    }
+
+    /// What there is to say in one line.
+    fn gist(&self) -> String {
+        match &self.ended.result {
+            Some(Err(error)) => {
+                let why = Explained::of(&summary::message(error));
+                escaped(&why.cause.unwrap_or(why.headline))
+            }
+            Some(Ok(_)) => self.manifest().map_or_else(String::new, |m| {
+                // The page lies in `out/`, beside the directories of the targets.
+                format!(
+                    "<a href=\"{}/{}\">{}</a> <b>{}</b>",
+                    self.target.id,
+                    escaped(&m.artifact.file),
+                    table::size(m.artifact.size),
+                    escaped(&m.artifact.kind),
+                )
+            }),
+            None => "not started: another build failed".into(),
+        }
+    }
+
+    fn time(&self) -> String {
+        let time = table::minutes(self.ended.time);
+        match (self.ended.usual, &self.ended.result) {
+            (_, None) => String::new(),
+            (Some(usual), Some(Ok(Outcome::Built { manifest, .. }))) => {
+                let slow = summary::slower(self.ended, manifest).is_some();
+                let mark = if slow { " class=\"slow\" title=\"slower than usual\"" } else { "" };
+                format!("{time} <small{mark}>usually {}</small>", table::minutes(usual))
+            }
+            _ => time,
+        }
+    }
+}
+
+fn counts(rows: &[Row<'_>]) -> String {
+    let mut html = String::from("<ul class=\"counts\">");
+    for (word, class) in
+        [("failed", "bad"), ("skipped", "none"), ("built", "good"), ("up to date", "good")]
+    {
+        let count = rows.iter().filter(|row| summary::word(row.ended) == word).count();
+        if count > 0 {
+            // Writing to a String cannot fail.
+            let _ = write!(html, "<li class=\"{class}\"><b>{count}</b> {word}</li>");
+        }
+    }
+    html + "</ul>"
+}
+
+fn overview(rows: &[Row<'_>]) -> String {
+    let total = |row: &Row<'_>| row.phases().iter().map(|(_, seconds)| seconds).sum::<f64>();
+    let longest = rows.iter().map(total).fold(1.0, f64::max);
+    let names = rows.iter().flat_map(|row| row.phases());
+    let mut html = phases::legend(names.map(|(name, _)| name.as_str()));
+    html.push_str(
+        "<table class=\"runs\"><thead><tr><th>target<th>result<th><th>time<th>phases</tr></thead><tbody>\n",
     );
-    for e in ended {
-        let id = targets.get(e.index).map_or("", |t| t.id.as_str());
-        let word = summary::word(e);
-        let artifact = manifest(e).map_or_else(String::new, |m| {
-            let (file, size) = (escaped(&m.artifact.file), table::size(m.artifact.size));
-            // The page lies in `out/`, beside the directories of the targets.
-            format!("<a href=\"{id}/{file}\">{file}</a> · {size}")
-        });
-        // Writing to a String cannot fail.
+    for row in rows {
+        let id = &row.target.id;
         let _ = writeln!(
             html,
-            "<tr class=\"{}\"><td><a href=\"#{id}\">{id}</a><td>{word}<td class=\"n\">{}<td class=\"bar\">\
-             <i style=\"width:{:.1}%\"></i><td>{artifact}</tr>",
-            class(word),
-            table::minutes(e.time),
-            e.time.as_secs_f64() * 100.0 / longest,
+            "<tr class=\"{}\"><td><a href=\"#{id}\">{id}</a><td class=\"word\">{}<td class=\"gist\">{}\
+             <td class=\"time\">{}<td class=\"bar\">{}</tr>",
+            row.class(),
+            summary::word(row.ended),
+            row.gist(),
+            row.time(),
+            phases::bar(row.phases(), longest, row.class() == "bad"),
         );
     }
     html + "</tbody></table>\n"
 }
 
-fn class(word: &str) -> &'static str {
-    match word {
-        "failed" => "bad",
-        "skipped" => "none",
-        _ => "good",
-    }
-}
-
-fn manifest(ended: &Ended) -> Option<&Manifest> {
-    match &ended.result {
-        Some(Ok(Outcome::Built { manifest, .. } | Outcome::UpToDate(manifest))) => Some(manifest),
-        _ => None,
-    }
-}
-
-fn section(repo: &Repo, target: &Target, ended: &Ended) -> String {
-    let word = summary::word(ended);
-    let mut html = format!(
-        "<section id=\"{}\" class=\"{}\"><h2>{} <small>{word}</small></h2><p>{}</p>\n",
-        target.id,
-        class(word),
-        target.id,
-        escaped(&target.facts.title),
+fn section(repo: &Repo, row: &Row<'_>, open: bool) -> String {
+    let id = &row.target.id;
+    let class = row.class();
+    let head = format!(
+        "<h2>{id}</h2> <span class=\"word\">{}</span> <span class=\"title\">{}</span>",
+        summary::word(row.ended),
+        escaped(&row.target.facts.title),
     );
-    let dir = repo.out_dir(&target.id);
-    match &ended.result {
-        Some(Err(error)) => {
-            let _ =
-                writeln!(html, "<pre class=\"why\">{}</pre>", escaped(&summary::message(error)));
-            html.push_str(&evidence(&dir.join(FAILED), true));
-        }
+    let dir = repo.out_dir(id);
+    match &row.ended.result {
+        Some(Err(error)) => format!(
+            "<section id=\"{id}\" class=\"build {class}\"><header>{head}</header>\n{}</section>\n",
+            failure(&summary::message(error), &dir.join(FAILED), &format!("{id}/{FAILED}"), row),
+        ),
+        None => String::new(),
         Some(Ok(_)) => {
-            if let Some(manifest) = manifest(ended) {
-                html.push_str(&phases(manifest));
-                let _ = writeln!(
-                    html,
-                    "<p class=\"sum\">sha256 <code>{}</code> · {} · commit <code>{}</code></p>",
-                    escaped(&manifest.artifact.sha256),
-                    escaped(&manifest.engine),
-                    escaped(&manifest.commit),
-                );
-            }
-            html.push_str(&evidence(&dir, false));
-            html.push_str(&deploy_test(&dir, manifest(ended)));
+            let open = if open { " open" } else { "" };
+            format!(
+                "<section id=\"{id}\" class=\"build {class}\"><details{open}><summary>{head}</summary>\n{}</details></section>\n",
+                success(&dir, row)
+            )
         }
-        None => html.push_str("<p>Not started: another build failed.</p>\n"),
     }
-    html + "</section>\n"
+}
+
+/// Left why, right what the guest's screen showed, below the logs.
+fn failure(message: &str, dir: &Path, link: &str, row: &Row<'_>) -> String {
+    let why = Explained::of(message);
+    let evidence = Evidence::of(dir, link);
+    let mut text = format!("<p class=\"headline\">{}</p>\n", escaped(&why.headline));
+    if let Some(cause) = &why.cause {
+        let _ = writeln!(text, "<p class=\"cause\"><b>cause</b> {}</p>", escaped(cause));
+    }
+    for fix in &why.fixes {
+        let _ = writeln!(text, "<p class=\"fix\"><b>try</b> {}</p>", escaped(fix));
+    }
+    if !why.said.is_empty() {
+        let _ = writeln!(text, "<pre>{}</pre>", evidence::marked(&why.said));
+    }
+    let picture = evidence.last_picture();
+    let class = if picture.is_empty() { "why" } else { "why with-picture" };
+    format!(
+        "<div class=\"{class}\"><div>{text}</div>{picture}</div>\n{}{}{}\
+         <details><summary>the whole message</summary><pre>{}</pre></details>\n",
+        phases::list(row.phases(), true),
+        evidence.other_pictures(),
+        evidence.logs(),
+        escaped(message),
+    )
+}
+
+fn success(dir: &Path, row: &Row<'_>) -> String {
+    let mut html = phases::list(row.phases(), false);
+    if let Some(manifest) = row.manifest() {
+        let _ = writeln!(
+            html,
+            "<p class=\"sum\"><a href=\"{0}/{1}\">{1}</a> · sha256 <code>{2}</code> · {3} · commit <code>{4}</code></p>",
+            row.target.id,
+            escaped(&manifest.artifact.file),
+            escaped(&manifest.artifact.sha256),
+            escaped(&manifest.engine),
+            escaped(&manifest.commit),
+        );
+    }
+    let evidence = Evidence::of(dir, &row.target.id);
+    html + &evidence.all_pictures() + &evidence.logs() + &deploy_test(dir, row.manifest())
 }
 
 /// The last deploy test, if it was of this artifact.
@@ -135,98 +255,5 @@ fn deploy_test(dir: &Path, manifest: Option<&Manifest>) -> String {
     own.map_or_else(String::new, |report| page::html_section(&report))
 }
 
-/// One bar, divided by phases.
-fn phases(manifest: &Manifest) -> String {
-    let total: f64 = manifest.phases.iter().map(|(_, seconds)| seconds).sum();
-    let mut bar = String::from("<div class=\"phases\">");
-    let mut key = String::from("<ol class=\"key\">");
-    for (name, seconds) in manifest.phases.iter().filter(|(_, seconds)| *seconds >= 1.0) {
-        let time = std::time::Duration::try_from_secs_f64(*seconds).unwrap_or_default();
-        let name = escaped(name);
-        let time = table::minutes(time);
-        let _ = write!(bar, "<i style=\"flex-grow:{seconds:.1}\" title=\"{name} {time}\"></i>");
-        let share = if total > 0.0 { seconds * 100.0 / total } else { 0.0 };
-        let _ = write!(key, "<li>{name} <b>{time}</b> {share:.0} %</li>");
-    }
-    format!("{bar}</div>{key}</ol>\n")
-}
-
-/// Pictures and the ends of logs.
-fn evidence(dir: &Path, open: bool) -> String {
-    let mut html = String::from("<div class=\"screens\">");
-    let mut pictures = files(dir, "png");
-    let surplus = pictures.len().saturating_sub(PICTURES);
-    for path in pictures.drain(..).skip(surplus) {
-        let Ok(bytes) = fs::read(&path) else { continue };
-        let name = escaped(&name(&path));
-        let data = STANDARD.encode(bytes);
-        let _ = writeln!(
-            html,
-            "<figure><img alt=\"screen of the guest\" src=\"data:image/png;base64,{data}\">\
-             <figcaption>{name}</figcaption></figure>"
-        );
-    }
-    html.push_str("</div>\n");
-    for path in files(dir, "log") {
-        let tail = tail(&path);
-        if tail.trim().is_empty() {
-            continue;
-        }
-        let open = if open && name(&path) == "serial.log" { " open" } else { "" };
-        let _ = writeln!(
-            html,
-            "<details{open}><summary>{}</summary><pre>{}</pre></details>",
-            escaped(&name(&path)),
-            escaped(&tail)
-        );
-    }
-    html
-}
-
-/// Files with an extension, by name.
-fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut all: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
-    all.sort();
-    all
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn tail(path: &Path) -> String {
-    let bytes = fs::read(path).unwrap_or_default();
-    let end = bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
-    let lines: Vec<String> =
-        end.split(|b| *b == b'\n').map(crate::engine::console::plain).collect();
-    let lines = lines.strip_suffix(&[String::new()]).unwrap_or(&lines);
-    lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default().join("\n")
-}
-
-fn escaped(text: &str) -> String {
-    summary::escaped(text)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn evidence_is_inside_the_page_and_cannot_break_it() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("failed.png"), b"\x89PNG").unwrap();
-        let console =
-            "first\n".repeat(100) + "</pre><script>alert(1)</script>\n\x1b[31mpanic\x1b[0m\n";
-        fs::write(dir.path().join("serial.log"), console).unwrap();
-        fs::write(dir.path().join("empty.log"), "").unwrap();
-        let html = evidence(dir.path(), true);
-        assert!(html.contains("src=\"data:image/png;base64,iVBORw==\""), "{html}");
-        assert!(html.contains("<details open><summary>serial.log"), "{html}");
-        assert!(html.contains("&lt;script&gt;") && !html.contains("<script"), "{html}");
-        assert!(html.contains("panic") && !html.contains('\x1b'), "{html}");
-        assert_eq!(html.matches("first").count(), TAIL - 2);
-        assert!(!html.contains("empty.log"));
-    }
-}
+mod tests;

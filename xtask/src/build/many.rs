@@ -7,7 +7,7 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
-use super::manifest;
+use super::history::{self, History};
 use super::queue::Queue;
 pub use super::queue::{AfterFailure, Policy};
 use super::run::{self, Outcome, Settings};
@@ -26,8 +26,19 @@ pub struct Ended {
     pub index: usize,
     /// How long it took, all attempts together.
     pub time: Duration,
+    /// What it usually takes.
+    pub usual: Option<Duration>,
+    /// Seconds per phase as they were told, in order; the last one is that of a
+    /// failure.
+    pub phases: Vec<(String, f64)>,
     /// `None`: it was never started.
     pub result: Option<anyhow::Result<Outcome>>,
+}
+
+impl Ended {
+    fn never(index: usize) -> Self {
+        Self { index, time: Duration::ZERO, usual: None, phases: vec![], result: None }
+    }
 }
 
 /// How often the board is drawn.
@@ -48,19 +59,20 @@ pub struct Crew<'a> {
     pub policy: Policy,
 }
 
-/// What a target took last time and takes now, for the schedule.
+/// What a target usually takes in time, and now of the host, for the schedule.
 #[must_use]
 pub fn load(
     repo: &Repo,
     preparation: &Mutex<Preparation>,
     target: &Target,
     settings: &Settings,
+    history: &History,
 ) -> Load {
     let size = preparation.lock().ok().and_then(|mut preparation| {
         preparation.canonical(target, &settings.options).ok().map(|r| r.plan.machine)
     });
-    let seconds = manifest::read(&repo.out_dir(&target.id)).map(|m| m.work_seconds());
-    let expected = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let engine = settings.engine.describe();
+    let expected = history::expected(history, &repo.out, &target.id, &engine);
     let unknown = Load { memory_mib: 0, cpus: 1, disk: 0, expected };
     size.map_or(unknown, |size| Load::of(&size, expected))
 }
@@ -69,10 +81,10 @@ impl Crew<'_> {
     /// Builds all targets; the results are in their order.
     #[must_use]
     pub fn run(&self, targets: &[&Target]) -> Vec<Ended> {
-        let loads: Vec<Load> = targets
-            .iter()
-            .map(|target| load(self.repo, self.preparation, target, self.settings))
-            .collect();
+        let history = History::read(&self.repo.out);
+        let of = |t: &&Target| load(self.repo, self.preparation, t, self.settings, &history);
+        let loads: Vec<Load> = targets.iter().map(of).collect();
+        self.board.expect(targets.len());
         let (sender, receiver) = channel();
         let mut ended = std::thread::scope(|scope| {
             let queue = Queue::new(loads, self.policy);
@@ -140,9 +152,7 @@ impl<'s> Shift<'s, '_> {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        let never = self.queue.waiting().iter();
-        let never = never.map(|index| Ended { index: *index, time: Duration::ZERO, result: None });
-        self.ended.extend(never);
+        self.ended.extend(self.queue.waiting().iter().map(|index| Ended::never(*index)));
     }
 
     fn start<'scope>(
@@ -160,8 +170,10 @@ impl<'s> Shift<'s, '_> {
         scope.spawn(move || {
             let start = Instant::now();
             let result = crew.one(target);
+            let (time, phases) = (start.elapsed(), crew.board.times(&target.id));
+            let ended = Ended { index, time, usual: expected, phases, result: Some(result) };
             // The receiver lives as long as the scope.
-            let _sent = sender.send(Ended { index, time: start.elapsed(), result: Some(result) });
+            let _sent = sender.send(ended);
         });
     }
 
@@ -178,10 +190,16 @@ impl<'s> Shift<'s, '_> {
         self.ended.push(ended);
     }
 
-    /// For `--rerun-failed`, at once: we may be killed before the end.
+    /// For `--rerun-failed` and the next schedule, at once: we may be killed
+    /// before the end.
     fn remember(&self, target: &Target, ended: &Ended) {
+        let out = &self.crew.repo.out;
         let result = [(target.id.clone(), summary::word(ended).to_owned())];
-        if let Err(why) = LastRun::add(&self.crew.repo.out, result) {
+        let told = LastRun::add(out, result).and_then(|()| match &ended.result {
+            Some(Ok(Outcome::Built { manifest, .. })) => History::add(out, manifest),
+            _ => Ok(()),
+        });
+        if let Err(why) = told {
             self.crew.board.say(&target.id, &format!("warning: {why:#}"));
         }
     }

@@ -1,8 +1,11 @@
 //! Runs the plan of a target with a real Packer.
 //!
 //! What the templates need for evidence (serial file, QMP socket) is in their
-//! own variables, so the console is watched here as well. What only the
+//! own variables, so the guest is watched here as well. What only the
 //! built-in engine can do is refused: see [`check`].
+
+mod fetch;
+mod watch;
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -10,39 +13,35 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use self::watch::Watch;
 use super::engine::{Outcome, Request};
 use crate::at::At as _;
 use crate::cmd::Cmd;
-use crate::engine::console::Console;
+use crate::engine::error::{Kind, Trouble};
 use crate::engine::host::View;
-use crate::engine::qmp::{Qmp, QmpError};
 use crate::engine::run::OnError;
-use crate::engine::shots::Shots;
 use crate::exit::{Coded, Exit};
 use crate::host::packer::Packer;
 use crate::plan::varfile;
-use crate::signal::CancelToken;
 
 /// Packer ends its VM and removes its files when it is told to stop; the
 /// plugin's own limit for that is 15 s (`step_run.go`), then QEMU is killed.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// How often the console is read.
-const TICK: Duration = Duration::from_millis(500);
-
 /// Lines of Packer that begin a phase, as the qemu plugin v1.1 and Packer 1.16
 /// print them (own runs; the same strings stand in their sources).
-const PHASES: [(&str, &str); 10] = [
+const PHASES: [(&str, &str); 12] = [
     ("Retrieving ", "media"),
     ("Copying hard drive", "prepare"),
     ("Creating required virtual machine disks", "prepare"),
     ("Starting VM", "boot"),
     ("Booting from ", "boot"),
+    ("Typing the boot command", "boot"),
+    ("Waiting for shutdown", "install"),
     ("Waiting for SSH to become available", "connect"),
     ("Provisioning with ", "provision"),
     ("Uploading ", "provision"),
@@ -75,9 +74,9 @@ pub fn build(packer: &Packer, request: &Request<'_>) -> Result<Outcome> {
     write_private(&variables, &varfile::text(&settings(request), &request.resolved.evaluated))?;
     let run = Run::new(request);
     let status = std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| run.watch());
+        let watcher = scope.spawn(|| run.watch.run());
         let result = run.command(packer, &variables).stream(|line| run.line(&line.text()));
-        run.done.store(true, Ordering::SeqCst);
+        run.watch.finish();
         // A panic of the watcher must not hide what Packer said.
         drop(watcher.join());
         result
@@ -90,7 +89,10 @@ pub fn build(packer: &Packer, request: &Request<'_>) -> Result<Outcome> {
                 .with_context(|| error.to_string())
         }
         Err(_) | Ok(1..) | Ok(..0) => Err(run.failure()),
-        Ok(0) if path.is_file() => Ok(Outcome { path, timings: run.timings() }),
+        Ok(0) if path.is_file() => {
+            run.watch.forget_picture();
+            Ok(Outcome { path, timings: run.timings() })
+        }
         Ok(0) => Err(failed("Packer left no disk under the name that it was given")),
     }
 }
@@ -128,25 +130,17 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
 /// A run of Packer.
 struct Run<'a> {
     request: &'a Request<'a>,
-    token: CancelToken,
-    done: AtomicBool,
-    console: Mutex<Console>,
+    watch: Watch<'a>,
     last: Mutex<Vec<String>>,
+    error: Mutex<Option<String>>,
     phases: Mutex<Vec<(String, Instant)>>,
-    screenshot: Mutex<Option<PathBuf>>,
 }
 
 impl<'a> Run<'a> {
     fn new(request: &'a Request<'a>) -> Self {
-        Self {
-            request,
-            token: request.settings.cancel.child(),
-            done: AtomicBool::new(false),
-            console: Mutex::new(Console::new(&request.paths.serial())),
-            last: Mutex::default(),
-            phases: Mutex::default(),
-            screenshot: Mutex::default(),
-        }
+        let watch = Watch::new(request);
+        let (last, error, phases) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { request, watch, last, error, phases }
     }
 
     fn command(&self, packer: &Packer, variables: &Path) -> Cmd {
@@ -166,7 +160,7 @@ impl<'a> Run<'a> {
             .success(&[0, 1])
             .grace(GRACE)
             .log(paths.build_log())
-            .cancel(&self.token);
+            .cancel(&self.watch.token);
         if self.request.settings.verbose > 0 {
             cmd = cmd.env("PACKER_LOG", "1").env("PACKER_LOG_PATH", paths.logs.join("packer.log"));
         }
@@ -175,8 +169,12 @@ impl<'a> Run<'a> {
 
     /// A line of Packer's: a phase, or detail.
     fn line(&self, text: &str) {
+        if let (Some(why), Ok(mut error)) = (errored(text), self.error.lock()) {
+            error.get_or_insert_with(|| why.to_owned());
+        }
         let said = text.trim_start_matches("==> ").trim_start();
         let said = said.split_once(": ").map_or(said, |(_, said)| said).trim_start();
+        self.watch.line(said);
         match PHASES.iter().find(|(start, _)| said.starts_with(start)) {
             Some((_, phase)) => self.phase(phase, said),
             None => self.request.reporter.detail(said),
@@ -192,6 +190,7 @@ impl<'a> Run<'a> {
 
     fn phase(&self, phase: &str, said: &str) {
         self.request.reporter.phase(phase, said);
+        self.watch.phase(phase);
         if let Ok(mut phases) = self.phases.lock()
             && phases.last().is_none_or(|(last, _)| last != phase)
         {
@@ -199,49 +198,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends Packer when the console shows that the guest is lost.
-    fn watch(&self) {
-        let mut shots = self.request.settings.screenshots.map(Shots::new);
-        while !self.done.load(Ordering::SeqCst) && !self.token.is_set() {
-            std::thread::sleep(TICK);
-            if let Some(shots) = shots.as_mut().filter(|shots| shots.is_due())
-                && let Ok(mut qmp) = self.qmp()
-            {
-                shots.take(&mut qmp, &self.request.paths.logs);
-            }
-            let Ok(mut console) = self.console.lock() else { return };
-            console.poll(|line| self.request.reporter.noise(line));
-            if console.cause().is_some_and(|cause| cause.fatal) {
-                drop(console);
-                self.screenshot();
-                self.token.set();
-            }
-        }
-    }
-
-    /// The template's control socket; QEMU takes one connection after the other.
-    fn qmp(&self) -> Result<Qmp, QmpError> {
-        let socket = crate::plan::conventions::template_qmp(&self.request.paths);
-        Qmp::connect(&socket, Duration::from_secs(2), || !self.done.load(Ordering::SeqCst))
-    }
-
-    fn screenshot(&self) {
-        let shot =
-            self.qmp().and_then(|mut q| q.screendump(&self.request.paths.logs.join("failed")));
-        if let (Ok(path), Ok(mut slot)) = (shot, self.screenshot.lock()) {
-            *slot = path.file_name().map(|name| self.request.evidence.join(name));
-        }
-    }
-
     fn failure(&self) -> anyhow::Error {
-        let (tail, cause) = self.console.lock().map_or_else(
-            |_| (Vec::new(), None),
-            |mut console| {
-                console.poll(|_| ());
-                (console.tail(), console.cause())
-            },
-        );
-        let mut text = String::from("packer build failed");
+        let (tail, cause) = self.watch.console();
+        let reason = self.watch.reason();
+        let mut text = self.headline(reason.as_ref());
         let mut add = |name: &str, said: &str| {
             let _ = write!(text, "\n  {name:<9} {said}");
         };
@@ -250,14 +210,34 @@ impl<'a> Run<'a> {
         }
         tail.iter().for_each(|line| add("console", &format!("| {line}")));
         add("all of it", &self.request.evidence.display().to_string());
-        if let Some(path) = self.screenshot.lock().ok().and_then(|shot| shot.clone()) {
-            add("screen", &path.display().to_string());
+        if let Some(picture) = self.watch.picture()
+            && let Some(name) = picture.file_name()
+        {
+            add("screen", &self.request.evidence.join(name).display().to_string());
+        }
+        if self.watch.fetched() == Some(false) {
+            add("fetched", "nothing: the boot command did not reach the installer");
         }
         if let Some(cause) = cause {
             add("cause", &cause.cause);
             add("try", &cause.fix);
         }
-        failed(text)
+        let host = reason.is_some_and(|reason| reason.kind == Kind::Host);
+        let exit = if host { Exit::HostNotReady } else { Exit::Failed };
+        Coded { exit, message: text }.into()
+    }
+
+    /// What the watcher found, or what Packer calls an error.
+    fn headline(&self, reason: Option<&Trouble>) -> String {
+        let error = self.error.lock().ok().and_then(|error| error.clone());
+        let why = reason.map(|reason| reason.message.clone()).or(error);
+        format!("{}: {}", self.phase_now(), why.as_deref().unwrap_or("packer build failed"))
+    }
+
+    fn phase_now(&self) -> String {
+        let phases = self.phases.lock().ok();
+        let last = phases.and_then(|phases| phases.last().map(|(name, _)| name.clone()));
+        last.unwrap_or_else(|| "packer".into())
     }
 
     fn timings(&self) -> Vec<(String, Duration)> {
@@ -272,5 +252,23 @@ impl<'a> Run<'a> {
             }
         }
         all
+    }
+}
+
+/// `Build 'qemu.x' errored after 2 minutes: WHY`, as Packer 1.16 ends (own run).
+fn errored(line: &str) -> Option<&str> {
+    let (build, why) = line.split_once(": ")?;
+    build.contains(" errored after ").then_some(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packers_own_reason_is_found() {
+        let line = "Build 'qemu.debian' errored after 1 minute 3 seconds: Script exited: 7";
+        assert_eq!(errored(line), Some("Script exited: 7"));
+        assert_eq!(errored("==> qemu.debian: Deleting output directory..."), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -53,13 +53,25 @@ pub struct Settings {
     /// Whether somebody watches.
     pub view: crate::engine::host::View,
     /// How often a picture of the guest's screen is kept.
-    pub screenshots: Option<std::time::Duration>,
+    pub screenshots: Option<Duration>,
+    /// When a silent guest is given up.
+    pub limits: Limits,
     /// Who signs `SHA256SUMS`.
     pub sign: Option<Signer>,
     /// Ends all builds of the run.
     pub cancel: CancelToken,
     /// Lets a VM in when the host has room beside those of other processes.
     pub gate: Option<Gate>,
+}
+
+/// When a guest is given up that shows nothing, under both engines.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long nothing may happen.
+    pub stall: Duration,
+    /// From the last key to the first request for an answer file; six times as
+    /// long for an emulated guest.
+    pub fetch: Duration,
 }
 
 /// How a build ended.

@@ -6,11 +6,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::history;
+use super::manifest::Manifest;
 use super::many::Ended;
 use super::output;
 use super::run::Outcome;
@@ -31,9 +34,10 @@ pub fn line(repo: &Repo, target: &Target, ended: &Ended) -> String {
             ended.time.as_millis()
         ),
         Some(Ok(Outcome::Built { manifest, times })) => format!(
-            "  ok    {path}  {}  sha256 {}…  {times}",
+            "  ok    {path}  {}  sha256 {}…  {times}{}",
             table::size(manifest.artifact.size),
             manifest.artifact.sha256.get(..12).unwrap_or_default(),
+            slower(ended, manifest).map_or_else(String::new, |why| format!("  {why}")),
         ),
         Some(Err(error)) => {
             let text = message(error);
@@ -42,6 +46,15 @@ pub fn line(repo: &Repo, target: &Target, ended: &Ended) -> String {
             format!("  FAIL  {}  after {}\n{prefix}{text}", target.id, table::minutes(ended.time))
         }
     }
+}
+
+/// `slower than usual (4:21)`, if it was.
+#[must_use]
+pub fn slower(ended: &Ended, manifest: &Manifest) -> Option<String> {
+    let usual = ended.usual?;
+    let took = Duration::try_from_secs_f64(manifest.work_seconds()).ok()?;
+    let slow = history::is_slow(took, usual);
+    slow.then(|| format!("slower than usual ({})", table::minutes(usual)))
 }
 
 /// What is left to do after a run of many: lines that tell about the failures
@@ -65,7 +78,9 @@ pub fn left(ids: &[&str], ended: &[Ended]) -> String {
 /// The same for programs.
 #[must_use]
 pub fn event(ended: &Ended) -> Value {
-    let mut event = json!({ "result": word(ended), "seconds": ended.time.as_secs_f64() });
+    let mut event = json!({
+        "result": word(ended), "seconds": ended.time.as_secs_f64(), "phases": ended.phases,
+    });
     match &ended.result {
         Some(Ok(Outcome::Built { manifest, .. } | Outcome::UpToDate(manifest))) => {
             event["artifact"] = json!(manifest.artifact);
@@ -168,6 +183,14 @@ pub fn markdown(targets: &[&Target], ended: &[Ended]) -> String {
         let time = table::minutes(e.time);
         let _ = writeln!(text, "| {name} | {} | {time} | {artifact} |", word(e));
     }
+    for e in ended {
+        if let Some(Err(error)) = &e.result {
+            let name = targets.get(e.index).map_or("", |t| t.id.as_str());
+            // Longer than any run of them in a log, so that none ends the block.
+            let _ =
+                writeln!(text, "\n### {name}\n\n~~~~~~~~~~text\n{}\n~~~~~~~~~~", message(error));
+        }
+    }
     text
 }
 
@@ -235,12 +258,11 @@ impl LastRun {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn ended(index: usize, result: Option<Result<Outcome>>) -> Ended {
-        Ended { index, time: Duration::from_millis(1500), result }
+        let time = Duration::from_millis(1500);
+        Ended { index, time, usual: None, phases: vec![], result }
     }
 
     #[test]

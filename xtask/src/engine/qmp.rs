@@ -70,7 +70,8 @@ pub struct Qmp {
 }
 
 impl Qmp {
-    /// Connects, retrying until `limit` is over or `alive` says that QEMU ended.
+    /// Connects, retrying until `limit` is over or `alive` says that QEMU ended; its
+    /// greeting may take as long again.
     ///
     /// # Errors
     /// No socket in time, or no QMP behind it.
@@ -91,7 +92,7 @@ impl Qmp {
         stream.set_write_timeout(Some(ANSWER))?;
         let mut qmp =
             Self { stream, pending: Vec::new(), events: VecDeque::new(), version: (0, 0) };
-        let greeting = qmp.message("greeting", ANSWER)?;
+        let greeting = qmp.message("greeting", limit)?;
         let part = |name: &str| greeting["QMP"]["version"]["qemu"][name].as_u64().unwrap_or(0);
         qmp.version = (part("major"), part("minor"));
         qmp.execute("qmp_capabilities", json!({}))?;

@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use self::clock::Clock;
 use self::drive::Drive;
+pub use self::installed::FETCH_LIMIT;
+pub(crate) use self::installed::{must_fetch, nothing_fetched};
 use self::prepare::Ready;
+use super::activity::STALL;
 use super::argv;
 use super::disk::Workshop;
 use super::error::{EngineError, Trouble};
@@ -45,6 +48,8 @@ pub struct Options {
     pub view: View,
     /// How long nothing may happen; `None` turns the check off.
     pub stall: Option<Duration>,
+    /// From the last key to the first request for an answer file.
+    pub fetch: Duration,
     /// Multiplies `ssh_timeout` and `shutdown_timeout`, which templates state for
     /// hardware virtualization; for emulation.
     pub patience: u32,
@@ -59,7 +64,8 @@ impl Default for Options {
         Self {
             on_error: OnError::Clean,
             view: View::None,
-            stall: Some(Duration::from_secs(20 * 60)),
+            stall: Some(STALL),
+            fetch: FETCH_LIMIT,
             patience: 1,
             screenshots: None,
             secrets: Vec::new(),

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::activity::{self, ASK, Activity, Signs, fatal_event};
 use super::causes::Cause;
 use super::console::Console;
 use super::error::{Trouble, shortened};
 use super::events::{Event, Events};
 use super::host::WorkPaths;
 use super::http::Server;
-use super::qmp::{Qmp, QmpError, QmpEvent};
+use super::qmp::{Qmp, QmpError};
 use super::shots::Shots;
 use super::vm::{Vm, qemu_said};
 use crate::cmd::Probe;
@@ -21,14 +22,8 @@ use crate::signal::CancelToken;
 /// How often the console is read.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How often QEMU is asked.
-const ASK: Duration = Duration::from_secs(5);
-
 /// How long the console may go on after a fatal line, for the error's tail.
 const AFTERMATH: Duration = Duration::from_secs(2);
-
-/// CPU use of QEMU, in percent of one CPU, above which a silent script is at work.
-const BUSY: u64 = 20;
 
 /// What the watcher and those who work with the VM share.
 #[derive(Debug)]
@@ -113,23 +108,11 @@ pub struct Watcher<'a> {
     http: Option<&'a Server>,
     probe: Probe,
     qmp: Arc<Mutex<Qmp>>,
-    pid: u32,
+    pid: u64,
     fatal_since: Option<Instant>,
     asked: Instant,
-    seen: Signs,
-    active: Instant,
+    activity: Activity,
     shots: Option<Shots>,
-}
-
-/// Numbers that change while something happens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Signs {
-    console: u64,
-    disks: u64,
-    network: String,
-    http: u64,
-    marks: u64,
-    cpu_ticks: u64,
 }
 
 impl<'a> Watcher<'a> {
@@ -149,11 +132,10 @@ impl<'a> Watcher<'a> {
             http,
             probe: vm.probe(),
             qmp: vm.qmp_handle(),
-            pid: vm.id(),
+            pid: vm.id().into(),
             fatal_since: None,
             asked: now,
-            seen: Signs::default(),
-            active: now,
+            activity: Activity::default(),
             shots: None,
         }
     }
@@ -230,98 +212,14 @@ impl<'a> Watcher<'a> {
         }
         let signs = Signs {
             console,
-            disks: qmp.disk_activity().unwrap_or_default(),
-            network: qmp.usernet().unwrap_or_default(),
             http: self.http.map_or(0, Server::bytes_sent),
             marks: self.watch.marks.load(Ordering::Relaxed),
-            cpu_ticks: cpu_ticks(self.pid),
+            ..Signs::ask(&mut qmp, self.pid)
         };
         drop(qmp);
-        self.judge(signs);
-    }
-
-    fn judge(&mut self, signs: Signs) {
-        let ticks = signs.cpu_ticks.saturating_sub(self.seen.cpu_ticks);
-        // A tick is 10 ms on every Linux architecture, so one CPU makes 500 in 5 s.
-        let busy = ticks.saturating_mul(100) / (ASK.as_secs().saturating_mul(100)).max(1) > BUSY;
-        let busy = busy && self.watch.busy_counts.load(Ordering::SeqCst);
-        let moved =
-            Signs { cpu_ticks: 0, ..signs.clone() } != Signs { cpu_ticks: 0, ..self.seen.clone() };
-        self.seen = signs;
-        if moved || busy {
-            self.active = Instant::now();
+        let idle = self.activity.idle(signs, self.watch.busy_counts.load(Ordering::SeqCst));
+        if let Some(limit) = self.watch.stall.filter(|limit| idle >= *limit) {
+            self.watch.stop(activity::stalled(limit));
         }
-        let limit = self.watch.stall.filter(|limit| self.active.elapsed() >= *limit);
-        if let Some(limit) = limit {
-            self.watch.stop(Trouble::guest(format!(
-                "nothing has happened for {limit:?}: no disk, network or console activity"
-            )));
-        }
-    }
-}
-
-/// An event after which the guest cannot go on.
-fn fatal_event(event: &QmpEvent) -> Option<Trouble> {
-    match event.name.as_str() {
-        "GUEST_PANICKED" => Some(Trouble::guest("the guest reported a panic")),
-        "BLOCK_IO_ERROR" if event.data["nospace"] == true => Some(Trouble::host(
-            "this host's disk is full, so QEMU stopped the guest (hint: free space, or choose \
-             another --out)",
-        )),
-        "BLOCK_IO_ERROR" if event.data["action"] == "stop" => {
-            let why = event.data["reason"].as_str().unwrap_or("no reason given").to_owned();
-            Some(Trouble::host(format!("QEMU cannot write the build's disk: {why}")))
-        }
-        _ => None,
-    }
-}
-
-/// User and system time of a process in clock ticks; 0 if it is gone.
-fn cpu_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name in parentheses may hold spaces; the fields after it do not.
-    let fields: Vec<&str> =
-        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let field =
-        |index: usize| fields.get(index).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
-    field(11).saturating_add(field(12))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn only_events_without_return_stop_a_build() {
-        for (name, data, part) in [
-            ("BLOCK_IO_ERROR", json!({ "nospace": true, "action": "stop" }), Some("disk is full")),
-            (
-                "BLOCK_IO_ERROR",
-                json!({ "nospace": false, "action": "stop", "reason": "Input/output error" }),
-                Some("Input/output error"),
-            ),
-            ("BLOCK_IO_ERROR", json!({ "action": "report" }), None),
-            ("GUEST_PANICKED", json!({}), Some("panic")),
-            ("RESET", json!({ "guest": true }), None),
-            ("SHUTDOWN", json!({}), None),
-        ] {
-            let found = fatal_event(&QmpEvent { name: name.into(), data });
-            match part {
-                Some(part) => assert!(found.unwrap().message.contains(part), "{name}"),
-                None => assert_eq!(found, None, "{name}"),
-            }
-        }
-    }
-
-    #[test]
-    fn cpu_time_of_a_process_grows_and_of_none_is_zero() {
-        let before = cpu_ticks(std::process::id());
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_millis(200) {
-            std::hint::black_box(0);
-        }
-        assert!(cpu_ticks(std::process::id()) > before);
-        assert_eq!(cpu_ticks(u32::MAX), 0);
     }
 }

@@ -3,9 +3,10 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use packer_hcl::duration;
 
 use super::plan::PlanFlags;
 use super::{Context, deploy_test, selected};
@@ -15,7 +16,7 @@ use crate::build::html;
 use crate::build::ledger::{Gate, Ledger};
 use crate::build::many::{self, AfterFailure, Crew, Ended, Policy};
 use crate::build::output::{write_atomic, write_shared};
-use crate::build::run::{Outcome, Settings};
+use crate::build::run::{Limits, Outcome, Settings};
 use crate::build::sign::Signer;
 use crate::build::summary::{self, LastRun};
 use crate::catalog::Target;
@@ -94,6 +95,13 @@ pub struct Args {
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", require_equals = true,
         value_parser = clap::value_parser!(u64).range(1..))]
     screenshots: Option<u64>,
+    /// Give up a guest in which nothing happens for that long
+    #[arg(long, value_name = "TIME", default_value = "20m", value_parser = time)]
+    stall: Duration,
+    /// Give up a guest that asked for no answer file that long after the last key;
+    /// emulated guests get six times as long
+    #[arg(long, value_name = "TIME", default_value = "4m", value_parser = time)]
+    fetch: Duration,
     /// Sign SHA256SUMS: gpg:KEYID (its agent asks for the passphrase) or minisign:FILE
     /// (passphrase from the file that XTASK_SIGN_PASSWORD_FILE names)
     #[arg(long, value_name = "TOOL:KEY")]
@@ -114,6 +122,14 @@ fn mebibytes(text: &str) -> Result<u64, String> {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number from 1 on is needed".into())
+}
+
+/// A time as templates write it.
+fn time(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        Duration::ZERO => Err("a time such as 90s or 20m is needed".into()),
+        time => Ok(time),
+    }
 }
 
 /// `--on-error`.
@@ -159,13 +175,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         board: &Arc::new(Board::new(args.format == Format::Json, context.verbose)),
         policy: Policy { budget, after_failure: after_failure(args), retries: args.retries },
     };
+    let start = Instant::now();
     let ended = crew.run(&targets);
-    report(context, &targets, &ended, &settings)?;
+    let page = Page { engine: engine_of(&settings, kvm), wall: start.elapsed() };
+    page.write(context, &targets, &ended)?;
     let mut exit = conclude(args, context, &targets, &ended)?;
     if args.deploy_test && exit != Exit::Interrupted {
         let tested = deploy_tests(context, &targets, &ended)?;
-        // The page with the tests on it.
-        report(context, &targets, &ended, &settings)?;
+        // With the tests on it.
+        page.write(context, &targets, &ended)?;
         exit = if exit == Exit::Ok { tested } else { exit };
     }
     match maas {
@@ -207,20 +225,32 @@ fn passed(context: &Context, target: &Target) -> bool {
     outputs::last(&context.repo.out_dir(&target.id)).is_some_and(|report| report.passed)
 }
 
-/// The page about this run, unless nothing had to be done.
-fn report(
-    context: &Context,
-    targets: &[&Target],
-    ended: &[Ended],
-    settings: &Settings,
-) -> Result<()> {
-    if ended.iter().any(|e| !matches!(e.result, Some(Ok(Outcome::UpToDate(_))))) {
+/// What the page says about the whole run.
+struct Page {
+    engine: String,
+    wall: Duration,
+}
+
+/// Who ran the VMs, and how fast.
+fn engine_of(settings: &Settings, kvm: bool) -> String {
+    let speed = if kvm { "KVM" } else { "emulation" };
+    format!("{} · {speed}", settings.engine.describe())
+}
+
+impl Page {
+    /// Writes it, unless nothing had to be done.
+    fn write(&self, context: &Context, targets: &[&Target], ended: &[Ended]) -> Result<()> {
+        if ended.iter().all(|e| matches!(e.result, Some(Ok(Outcome::UpToDate(_))))) {
+            return Ok(());
+        }
+        let Self { engine, wall } = self;
         let path = context.repo.out.join(REPORT);
-        let page = html::page(&context.repo, targets, ended, &settings.engine.describe());
+        let page =
+            html::page(&html::Run { repo: &context.repo, targets, ended, engine, wall: *wall });
         write_shared(&context.repo.out, REPORT, page.as_bytes())?;
         eprintln!("report: {}", context.repo.show(&path));
+        Ok(())
     }
-    Ok(())
 }
 
 /// The targets named, or those that the last run left.
@@ -261,6 +291,7 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         on_error,
         view: if args.view { View::Screen } else { View::None },
         screenshots: args.screenshots.map(Duration::from_secs),
+        limits: Limits { stall: args.stall, fetch: args.fetch },
         sign: args.sign.clone(),
         cancel: CancelToken::global().child(),
         gate: None,

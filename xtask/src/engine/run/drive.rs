@@ -181,7 +181,7 @@ impl<'a, 'b> Drive<'a, 'b> {
         let Some(server) = self.http.filter(|_| installed::must_fetch(&self.job.spec)) else {
             return Ok(());
         };
-        let limit = installed::FETCH_LIMIT.saturating_mul(self.job.options.patience);
+        let limit = self.job.options.fetch.saturating_mul(self.job.options.patience);
         let start = Instant::now();
         while server.requests().is_empty() && self.vm.probe().is_running() {
             if start.elapsed() >= limit {

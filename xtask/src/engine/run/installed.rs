@@ -17,18 +17,18 @@ const MARKER: &str = "image-build: installed";
 
 /// From the last key to the first request: kernel, initramfs and DHCP take half
 /// a minute with KVM. Multiplied like every limit where the guest is emulated.
-pub(super) const FETCH_LIMIT: Duration = Duration::from_secs(240);
+pub const FETCH_LIMIT: Duration = Duration::from_secs(240);
 
 /// Console lines longer than this hold no marker.
 const LINE: u64 = 64 << 10;
 
 /// The boot command names our HTTP server, so the guest has to ask it.
-pub(super) fn must_fetch(spec: &VmSpec) -> bool {
+pub(crate) fn must_fetch(spec: &VmSpec) -> bool {
     spec.http.is_wanted() && spec.boot.steps.iter().any(|step| step.keys.contains(".HTTPPort"))
 }
 
 /// What it means that nothing was fetched in time.
-pub(super) fn nothing_fetched(limit: Duration) -> Trouble {
+pub(crate) fn nothing_fetched(limit: Duration) -> Trouble {
     Trouble::guest(format!(
         "the installer asked for no answer file within {limit:?} of the boot command (hint: look \
          at the screenshot; if the menu was not there yet, raise boot_wait)"
