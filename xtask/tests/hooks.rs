@@ -3,7 +3,7 @@
 //! ESXi's helpers run on hosts with a Python of their own, so they are tested with
 //! the oldest and the newest that is here.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 #![expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
 
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ fn pass(python: &Path, dir: &Path, pattern: &str) {
         // Some tests look at answer files as `plan` renders them.
         .env("XTASK", env!("CARGO_BIN_EXE_xtask"))
         .output()
-        .expect("python3 is needed to test the deploy hooks");
+        .unwrap_or_else(|e| panic!("{} is needed to test the deploy hooks: {e}", python.display()));
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{} {}:\n{said}", python.display(), dir.display());
     assert!(!said.contains("Ran 0 tests"), "{} has no test", dir.display());

@@ -82,13 +82,13 @@ fn what_cannot_be_packed_says_why_and_leaves_nothing() {
     for (args, code, says) in [
         (&["disk.raw", "-o", "x.tar.gz"][..], 1, "too small to be an operating system"),
         (&["disk.raw", "-o", "old.tar.gz"], 2, "--force replaces it"),
-        (&["disk.raw", "-o", "no/such/x"], 2, "no directory no/such"),
-        (&["none.raw", "-o", "x.tar.gz"], 1, "none.raw"),
+        (&["disk.raw", "-o", "no/such/x.tar.gz"], 2, "no directory no/such"),
+        (&["none.raw", "-o", "x.tar.gz"], 2, "none.raw"),
         (&["empty.raw", "-o", "x.tar.gz"], 1, "empty.raw"),
-        (&["disk.raw", "-o", "x", "--keep", "fstap"], 2, "no such rule"),
-        (&["disk.raw", "-o", "x", "--root-partition", "sda1"], 2, "neither a number nor"),
-        (&["disk.raw", "-o", "x", "--root-partition", "3", "--force"], 2, "partition 3"),
-        (&["disk.raw", "-o", "x", "--target", "debain"], 4, "no target"),
+        (&["disk.raw", "-o", "x.tar.gz", "--keep", "fstap"], 2, "no such rule"),
+        (&["disk.raw", "-o", "x.tar.gz", "--root-partition", "sda1"], 2, "neither a number nor"),
+        (&["disk.raw", "-o", "x.tar.gz", "--root-partition", "3", "--force"], 2, "partition 3"),
+        (&["disk.raw", "-o", "x.tar.gz", "--target", "debain"], 4, "no target"),
         (&["disk.raw", "-o", "x.dd.gz", "--curtin", "root"], 2, "nothing can be added"),
     ] {
         let output = bench.xtask(&[&["pack"], args].concat());
@@ -164,11 +164,11 @@ fn inspect_judges_one_and_compares_two() {
 #[test]
 fn inspect_names_what_is_no_artifact() {
     let bench = Bench::new(&[]);
-    for (file, says) in
-        [("disk.raw", "not a gzip file"), ("root/usr/x", "not a gzip"), ("none", "none")]
+    for (file, code, says) in
+        [("disk.raw", 1, "not a gzip file"), ("root/usr/x", 1, "not a gzip"), ("none", 2, "none")]
     {
         let output = bench.xtask(&["inspect", file]);
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(code), "{file}");
         assert!(stderr(&output).contains(says), "{}", stderr(&output));
     }
 }

@@ -274,5 +274,5 @@ fn media_of_esxi_and_xenserver_are_recognised() {
     }
     let output = build(dir.path(), "vmware-esxi-8-amd64", dir.path(), &[]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("it is a directory") && !said.contains("os error"), "{said}");
+    assert!(said.contains("this is a directory") && !said.contains("os error"), "{said}");
 }

@@ -80,7 +80,7 @@ pub struct Step {
 }
 
 /// Names of all steps, for `--only`.
-pub const NAMES: [&str; 35] = [
+pub const NAMES: [&str; 36] = [
     "fmt",
     "clippy",
     "tests",
@@ -101,6 +101,7 @@ pub const NAMES: [&str; 35] = [
     "roots",
     "setup",
     "packer",
+    "evidence",
     "stand-in",
     "knobs",
     "curtin",
