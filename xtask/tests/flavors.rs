@@ -25,7 +25,8 @@ fn run(command: &mut Command) {
 }
 
 fn base() -> OsString {
-    std::env::var_os("XTASK_TEST_BASE").expect("XTASK_TEST_BASE names a base disk")
+    std::env::var_os("XTASK_TEST_BASE")
+        .unwrap_or_else(|| panic!("XTASK_TEST_BASE names a base disk"))
 }
 
 /// A copy of what Ubuntu's images are made from, and room for a build.
