@@ -11,6 +11,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rayon::prelude::*;
+
 fn tree() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
@@ -57,9 +59,7 @@ fn pass(python: &Path, dir: &Path, pattern: &str) {
 fn hooks_pass_their_unit_tests() {
     let directories = test_directories();
     assert!(!directories.is_empty(), "no image has tests of its hook");
-    for dir in directories {
-        pass(Path::new("python3"), &dir, "test*.py");
-    }
+    directories.par_iter().for_each(|dir| pass(Path::new("python3"), dir, "test*.py"));
 }
 
 /// Every Python 3 of this host by its version: in PATH, or made by pyenv.

@@ -290,6 +290,7 @@ fn copy_sparse(from: &Path, to: &mut File, at: u64, ctx: &Context<'_>) -> Result
     let failed = |e| MediaError::io("cannot copy", from, e);
     let mut source = File::open(from).map_err(failed)?;
     let mut buffer = vec![0; 1 << 20];
+    let zeros = vec![0; buffer.len()];
     let mut offset = at;
     loop {
         if ctx.cancel.is_set() {
@@ -300,7 +301,8 @@ fn copy_sparse(from: &Path, to: &mut File, at: u64, ctx: &Context<'_>) -> Result
         if bytes.is_empty() {
             return Ok(());
         }
-        if bytes.iter().any(|b| *b != 0) {
+        // memcmp: a loop over 8 GB of bytes takes an unoptimised build 10 seconds.
+        if zeros.get(..count) != Some(bytes) {
             write_at(to, offset, bytes).map_err(failed)?;
         }
         offset += count as u64;
