@@ -107,6 +107,31 @@ fn explain_knows_every_rule_it_lists() {
 }
 
 #[test]
+fn explain_for_programs() {
+    let json = |args: &[&str]| -> serde_json::Value {
+        let output = xtask(&[&["explain", "--format", "json"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let all = json(&[]);
+    assert_eq!(all["version"], 1);
+    let rules = all["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), stdout(&xtask(&["explain"])).lines().count());
+    for (id, kind, has_fix) in [
+        ("plg002", "template", false),
+        ("C010", "artifact", true),
+        ("panic-no-root", "failure", true),
+    ] {
+        let one = json(&[id]);
+        let rule = &one["rules"][0];
+        assert_eq!(one["rules"].as_array().unwrap().len(), 1);
+        assert_eq!((&rule["kind"], rule["fix"].is_string()), (&kind.into(), has_fix), "{rule:#}");
+        assert!(rules.contains(rule), "{rule:#}");
+        assert_eq!(rule["seen"].as_array().is_some_and(|seen| seen.is_empty()), has_fix);
+    }
+}
+
+#[test]
 fn a_broken_catalog_shows_every_problem() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("x")).unwrap();
