@@ -74,6 +74,23 @@ fn a_bad_artifact_is_kept_as_rejected_with_the_reasons() {
 }
 
 #[test]
+fn what_was_packed_for_programs() {
+    let bench = Bench::new(&[]);
+    let pack = ["pack", "disk.raw", "-o", "x.tar.gz", "--force", "--format", "json"];
+    let output = bench.xtask(&pack);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&json["version"], &json["deployable"]), (&1.into(), &false.into()));
+    assert_eq!(json["artifact"]["file"], "x.tar.gz.rejected");
+    assert_eq!(json["artifact"]["contract"]["breakages"][0]["id"], "C003");
+    assert!(json["input_bytes"].as_u64() > Some(0), "{json:#}");
+    // A program that reads one reads the other.
+    let inspect = bench.xtask(&["inspect", "x.tar.gz.rejected", "--format", "json"]);
+    let same: serde_json::Value = serde_json::from_str(&stdout(&inspect)).unwrap();
+    assert_eq!(json["artifact"], same["artifact"]);
+}
+
+#[test]
 fn what_cannot_be_packed_says_why_and_leaves_nothing() {
     let bench = Bench::new(&[]);
     fs::write(bench.dir.path().join("old.tar.gz"), "old").unwrap();

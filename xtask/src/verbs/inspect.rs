@@ -111,8 +111,9 @@ struct Seen {
     verdict: Verdict,
 }
 
+/// One artifact for programs.
 #[derive(Serialize)]
-struct Report<'a> {
+pub(super) struct Report<'a> {
     file: &'a Path,
     kind: &'static str,
     bytes: u64,
@@ -125,6 +126,38 @@ struct Report<'a> {
     kernels: Vec<&'a str>,
     packages: Option<BTreeMap<String, &'a str>>,
     contract: &'a Verdict,
+}
+
+impl<'a> Report<'a> {
+    /// Of the file at `path`.
+    pub(super) fn of(
+        path: &'a Path,
+        artifact: &'a Artifact,
+        manifest: &'a Manifest,
+        contract: &'a Verdict,
+    ) -> Self {
+        Self {
+            file: path,
+            kind: kind_name(artifact.kind),
+            bytes: artifact.bytes,
+            sha256: hex(&artifact.sha256),
+            root: artifact.root.as_deref().ok(),
+            unreadable: artifact.root.as_ref().err().map(String::as_str),
+            unpacked_bytes: artifact.unpacked,
+            entries: artifact.index.len(),
+            os: &manifest.os_release.0,
+            kernels: manifest.kernels.iter().map(|k| k.version.as_str()).collect(),
+            packages: manifest.packages.list().map(versions),
+            contract,
+        }
+    }
+}
+
+const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Tgz => "tgz",
+        Kind::Ddgz => "ddgz",
+    }
 }
 
 impl Seen {
@@ -144,35 +177,19 @@ impl Seen {
         Ok(Self { path: path.into(), artifact, manifest, verdict })
     }
 
-    fn kind(&self) -> &'static str {
-        match self.artifact.kind {
-            Kind::Tgz => "tgz",
-            Kind::Ddgz => "ddgz",
-        }
-    }
-
     fn report(&self) -> Report<'_> {
-        Report {
-            file: &self.path,
-            kind: self.kind(),
-            bytes: self.artifact.bytes,
-            sha256: hex(&self.artifact.sha256),
-            root: self.artifact.root.as_deref().ok(),
-            unreadable: self.artifact.root.as_ref().err().map(String::as_str),
-            unpacked_bytes: self.artifact.unpacked,
-            entries: self.artifact.index.len(),
-            os: &self.manifest.os_release.0,
-            kernels: self.manifest.kernels.iter().map(|k| k.version.as_str()).collect(),
-            packages: self.manifest.packages.list().map(versions),
-            contract: &self.verdict,
-        }
+        Report::of(&self.path, &self.artifact, &self.manifest, &self.verdict)
     }
 
     /// One line: file, kind, size, hash.
     fn line(&self) -> String {
         let size = table::size(self.artifact.bytes);
         let hash = hex(&self.artifact.sha256);
-        format!("{}  {}  {size}  sha256 {hash}\n", self.path.display(), self.kind())
+        format!(
+            "{}  {}  {size}  sha256 {hash}\n",
+            self.path.display(),
+            kind_name(self.artifact.kind)
+        )
     }
 
     fn text(&self, full: bool) -> String {

@@ -1,6 +1,7 @@
 //! `cargo xtask pack`: a disk to an artifact that satisfies the contract.
 
 mod convert;
+mod report;
 mod values;
 
 use std::ffi::OsString;
@@ -19,13 +20,13 @@ use values::FormatArg;
 
 pub use values::{KindArg, LevelArg};
 
-use super::{Context, print};
+use super::Context;
 use crate::catalog::Target;
+use crate::cli::Format;
 use crate::contents::{self, Contents};
 use crate::contract::{self, Expectations, Verdict};
 use crate::exit::{Coded, Exit};
 use crate::given;
-use crate::plan::fingerprint::hex;
 use crate::signal::CancelToken;
 use crate::table;
 
@@ -34,7 +35,8 @@ use crate::table;
 #[command(
     after_help = "Examples:\n  cargo xtask pack output-rocky9/packer-rocky9 --output rocky9.tar.gz\n  \
     cargo xtask pack disk.qcow2 -o x.tar.gz --root-partition 2 --curtin my-hooks\n  \
-    cargo xtask pack win.raw --output win.dd.gz --kind ddgz"
+    cargo xtask pack win.raw --output win.dd.gz --kind ddgz\n  \
+    cargo xtask pack disk.qcow2 -o x.tar.gz --format json | jq -r .artifact.sha256"
 )]
 pub struct Args {
     /// Disk to pack: raw, qcow2 (with its backing files) or a block device
@@ -79,6 +81,9 @@ pub struct Args {
     /// Replace FILE, and pack a root that is too small to be an operating system
     #[arg(short, long)]
     force: bool,
+    /// Text for people, JSON for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// What packing and judging an artifact gave.
@@ -124,7 +129,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     if checked.verdict.is_ok() && !args.no_manifest {
         describe(&checked)?;
     }
-    report(&checked, started.elapsed())
+    report::show(&checked, started.elapsed(), args.format)
 }
 
 fn kind(args: &Args, target: Option<&Target>) -> Result<Kind> {
@@ -242,30 +247,6 @@ fn describe(checked: &Checked) -> Result<()> {
     let (artifact, changes) = (&packed.artifact, packed.changes.as_slice());
     let contents = Contents { name: &name, artifact, manifest, changes };
     contents::write(contents, path, SystemTime::now())
-}
-
-fn report(checked: &Checked, time: Duration) -> Result<Exit> {
-    let Checked { packed, verdict, path } = checked;
-    for breakage in &verdict.breakages {
-        eprintln!("{breakage}");
-    }
-    let dropped = packed.changes.len();
-    let ok = verdict.is_ok();
-    eprintln!(
-        "{}, {} entries, {dropped} paths cleaned, {} rules: {}, {}, {}",
-        table::size(packed.input_bytes),
-        packed.totals.entries,
-        verdict.checked,
-        table::count(verdict.errors(), "error"),
-        table::count(verdict.warnings(), "warning"),
-        table::minutes(time),
-    );
-    let size = table::size(packed.bytes);
-    print(&format!("{}  {size}  sha256 {}\n", path.display(), hex(&packed.sha256)))?;
-    if !ok {
-        eprintln!("error: it would not deploy; `cargo xtask explain ID` says why a rule matters");
-    }
-    Ok(if ok { Exit::Ok } else { Exit::Failed })
 }
 
 fn suffixed(path: &Path, suffix: &str) -> PathBuf {
