@@ -6,6 +6,8 @@ mod prune;
 
 use anyhow::Result;
 
+pub(super) use listing::document;
+
 use super::upload::{AfterFailedTest, Job, one_resource, prepare, send_all};
 use super::{Context, print, selected};
 use crate::arch::Arch;
@@ -221,7 +223,7 @@ fn promote(args: &PromoteArgs, context: &Context) -> Result<Exit> {
         }
     }
     delete(&connection, &candidate)?;
-    let exit = send_all(&connection, &jobs, args.replace)?;
+    let exit = send_all(&connection, &jobs, args.replace, Format::Text)?;
     if exit != Exit::Ok {
         eprintln!(
             "  now: {name} is deleted and {real} is as it was\n  hint: cargo xtask upload {}",
@@ -236,5 +238,5 @@ fn rollback(args: &RollbackArgs, context: &Context) -> Result<Exit> {
     let target = one_target(&args.target, args.arch, &catalog)?;
     let jobs = job(target, Which::Previous, context)?;
     let connection = Connection::open(&args.server)?;
-    send_all(&connection, &jobs, args.replace)
+    send_all(&connection, &jobs, args.replace, Format::Text)
 }

@@ -1,15 +1,16 @@
 //! `cargo xtask upload`: artifacts to MAAS.
 
+mod report;
+
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use super::{Context, print, selected};
 use crate::build::lock::Lock;
 use crate::catalog::{Catalog, Target};
-use crate::cli::Targets;
+use crate::cli::{Format, Targets};
 use crate::exit::{Coded, Exit};
 use crate::given;
 use crate::maas::artifact::{self, Found, OfferFlags, Which};
@@ -17,15 +18,12 @@ use crate::maas::connect::Connection;
 use crate::maas::credentials::{self, ServerFlags, Surroundings};
 use crate::maas::offer::{self, Offer, problems_there, shown_name};
 use crate::maas::progress::Meter;
-use crate::maas::resource::{Resource, Set};
+use crate::maas::resource::Resource;
 use crate::maas::tested;
-use crate::maas::upload::{Event, Outcome, Upload};
+use crate::maas::upload::{Event, Failure, Outcome, Upload};
 use crate::media::Progress;
 use crate::signal::CancelToken;
 use crate::table;
-
-/// Machines that are shown as places to deploy to.
-const MACHINES: usize = 5;
 
 /// What goes where.
 #[derive(Debug, clap::Args)]
@@ -33,7 +31,8 @@ const MACHINES: usize = 5;
                   cargo xtask upload 'debian-1[23]' rhel9\n  \
                   cargo xtask upload ./my.tar.gz --name custom/mine --base-image ubuntu/noble\n  \
                   cargo xtask upload debian-12-mirror --name custom/debian-12-candidate\n  \
-                  cargo xtask upload debian-12-mirror --print-command\n\n\
+                  cargo xtask upload debian-12-mirror --print-command\n  \
+                  cargo xtask upload debian-12-mirror --format json | jq -r '.uploads[].set'\n\n\
                   The image before stays deployable until MAAS has read the new one back; it also \
                   stays afterwards and takes its space. --replace deletes it first.")]
 pub struct Args {
@@ -51,8 +50,11 @@ pub struct Args {
     #[arg(long)]
     force: bool,
     /// Print the command of the `maas` CLI instead; nothing is sent
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     print_command: bool,
+    /// Text for people, JSON for programs: one document when all is done
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// One file, ready to go.
@@ -82,7 +84,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     }
     let jobs = prepare(found, &args.offer, context, failed)?;
     let connection = Connection::open(&args.server)?;
-    send_all(&connection, &jobs, args.replace)
+    send_all(&connection, &jobs, args.replace, args.format)
 }
 
 /// Targets and files, in the order given.
@@ -196,7 +198,7 @@ pub(super) fn built<'c>(
     let found: Result<Vec<Found<'_>>> =
         targets.map(|t| artifact::of_target(&context.repo, t, Which::Last)).collect();
     let jobs = prepare(found?, &OfferFlags::default(), context, AfterFailedTest::Refuse)?;
-    send_all(connection, &jobs, false)
+    send_all(connection, &jobs, false, Format::Text)
 }
 
 /// The problems of one offer as lines, or nothing.
@@ -216,28 +218,45 @@ fn refuse(problems: String) -> Result<()> {
 
 /// Uploads one after the other over one connection. Everything that can be known
 /// before is checked for all of them first.
-pub(super) fn send_all(connection: &Connection, jobs: &[Job<'_>], replace: bool) -> Result<Exit> {
+pub(super) fn send_all(
+    connection: &Connection,
+    jobs: &[Job<'_>],
+    replace: bool,
+    format: Format,
+) -> Result<Exit> {
     connection.require_admin()?;
     let synced = connection.api.resources("synced")?;
     let there = |job: &Job<'_>| {
         listed(&job.offer, &problems_there(&job.offer, &connection.version, &synced))
     };
     refuse(jobs.iter().map(there).collect())?;
-    let mut exit = Exit::Ok;
+    let (mut exit, mut rows) = (Exit::Ok, vec![]);
     for job in jobs {
-        if let Err(error) = send(connection, job, replace) {
-            eprintln!("error: {error}");
-            exit = if CancelToken::global().is_set() { Exit::Interrupted } else { Exit::Failed };
-        }
         if CancelToken::global().is_set() {
-            return Ok(Exit::Interrupted);
+            rows.push(report::row(job, None));
+            continue;
         }
+        let ending = send(connection, &job.offer, replace);
+        match &ending {
+            Ok(outcome) if format == Format::Text => {
+                print(&report::text(connection, job, outcome))?;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                eprintln!("error: {error}");
+                exit = Exit::Failed;
+            }
+        }
+        rows.push(report::row(job, Some(&ending)));
     }
-    Ok(exit)
+    if format == Format::Json {
+        print(&report::document(connection, &rows))?;
+    }
+    Ok(if CancelToken::global().is_set() { Exit::Interrupted } else { exit })
 }
 
-fn send(connection: &Connection, job: &Job<'_>, replace: bool) -> Result<()> {
-    let offer = &job.offer;
+/// Sends one, with its progress on stderr.
+fn send(connection: &Connection, offer: &Offer, replace: bool) -> Result<Outcome, Failure> {
     let base = if offer.base_image.is_empty() { "MAAS's choice" } else { &offer.base_image };
     eprintln!(
         "{} · {} · {} · {} · base {base} → {}",
@@ -251,86 +270,7 @@ fn send(connection: &Connection, job: &Job<'_>, replace: bool) -> Result<()> {
     let mut on = |event: Event| meter.show(&event);
     let outcome = Upload::new(&connection.api, &connection.version, offer, &mut on).run(replace);
     meter.clear();
-    let outcome = outcome?;
-    print(&format!("{}{}", ended(offer, &outcome), next(connection, job)))
-}
-
-/// What happened, and what it costs.
-fn ended(offer: &Offer, outcome: &Outcome) -> String {
-    let name = shown_name(&offer.name);
-    let set = outcome.resource.deployable();
-    let version = set.map_or("-", |s| s.version.as_str());
-    let mut text = if outcome.was_there {
-        format!("{name} is this file already (set {version}); nothing was sent.\n")
-    } else {
-        format!(
-            "uploaded and verified in {:.1} s ({}/s): {name}, set {version}.\n",
-            outcome.time.as_secs_f64(),
-            table::size(per_second(outcome.sent, outcome.time)),
-        )
-    };
-    let earlier: Vec<&Set> =
-        outcome.resource.sets.values().filter(|s| s.is_whole() && s.version != version).collect();
-    if let Some(newest) = earlier.last() {
-        let bytes: u64 = earlier.iter().map(|s| s.bytes()).sum();
-        let date = newest.date().unwrap_or_else(|| newest.version.clone());
-        text += &format!(
-            "The image of {date} stays on the server; {} earlier in all, {} (`cargo xtask remote \
-             show {name}`; --replace frees that).\n",
-            earlier.len(),
-            table::size(bytes),
-        );
-    }
-    text
-}
-
-fn per_second(bytes: u64, time: Duration) -> u64 {
-    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
-    bytes.saturating_mul(1000) / milliseconds
-}
-
-/// What to type next.
-fn next(connection: &Connection, job: &Job<'_>) -> String {
-    let (system, release) = system_and_release(&job.offer.name);
-    let profile = connection.profile();
-    let user = job.target.map_or("USER", |t| &t.facts.maas.login_user);
-    let mut text = machines(connection, &job.offer);
-    text += &format!(
-        "deploy   maas {profile} machine deploy SYSTEM_ID osystem={system} distro_series={release}\n\
-         log in   ssh {user}@ADDRESS\n"
-    );
-    if job.offer.is_custom() && !job.offer.base_image.is_empty() {
-        text += &format!(
-            "preseed  MAAS picks curtin_userdata_* by the base image, {}\n",
-            job.offer.base_image
-        );
-    }
-    let notes = job.target.map(|t| t.facts.maas.notes.as_slice()).unwrap_or_default();
-    text + &notes.iter().map(|n| format!("note     {n}\n")).collect::<String>()
-}
-
-/// Machines that are ready for it; a list that cannot be had is no failure.
-fn machines(connection: &Connection, offer: &Offer) -> String {
-    let arch = offer.architecture.split('/').next().unwrap_or_default();
-    let Ok(machines) = connection.api.machines(Some("ready")) else { return String::new() };
-    let fits = machines.iter().filter(|m| m.architecture.split('/').next() == Some(arch));
-    let rows: Vec<Vec<String>> = fits
-        .map(|m| {
-            vec![
-                m.system_id.clone(),
-                m.hostname.clone(),
-                m.status_name.clone(),
-                m.tag_names.join(" "),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
-        return format!("machines none is Ready for {arch}\n");
-    }
-    let more = rows.len().saturating_sub(MACHINES);
-    let shown = rows.get(..MACHINES.min(rows.len())).unwrap_or_default();
-    let rest = if more > 0 { format!("and {more} more\n") } else { String::new() };
-    table::render(&["SYSTEM_ID", "HOST", "STATUS", "TAGS"], shown) + &rest
+    outcome
 }
 
 /// How MAAS's deploy names it: `custom` and `debian-12`, or `rhel` and `9`.

@@ -9,7 +9,7 @@ mod secrets;
 use std::os::unix::fs::PermissionsExt as _;
 
 use xtask::maas::model::dialect;
-use xtask::maas::model::fault::{Fault, Once};
+use xtask::maas::model::fault::{Fault, Once, Plan};
 use xtask::maas::model::machines::Machine;
 
 use bench::{Bench, TARGET};
@@ -51,6 +51,62 @@ fn an_image_goes_up_once_and_is_looked_after() {
     assert!(stderr.contains("did you mean `custom/debian-12`?"), "{stderr}");
     assert!(bench.ok(&["remote", "delete", "custom/debian-12"]).contains("2 sets"));
     assert!(bench.there().is_empty());
+}
+
+/// Refuses to make anything.
+struct NothingNew;
+
+impl Plan for NothingNew {
+    fn fate(&mut self, method: &str, _path: &str, _length: usize) -> Option<Fault> {
+        (method == "POST").then_some(Fault::Instead(400, None))
+    }
+}
+
+/// One document on stdout whatever happens once the server was asked; every field
+/// is there each time.
+#[test]
+fn an_upload_for_programs() {
+    let bench = Bench::new();
+    let sha256 = bench.build(1, "");
+    let upload = ["upload", TARGET, "--format", "json"];
+    let run = |code: i32| -> serde_json::Value {
+        let (got, stdout, stderr) = bench.run(&upload);
+        assert_eq!(got, Some(code), "{stderr}");
+        serde_json::from_str(&stdout).unwrap()
+    };
+    let first = run(0);
+    assert_eq!((&first["version"], &first["maas"]), (&1.into(), &"3.7.3".into()));
+    let row = &first["uploads"][0];
+    for (field, expected) in [
+        ("result", "uploaded"),
+        ("target", TARGET),
+        ("name", "custom/debian-12"),
+        ("filetype", "tgz"),
+        ("osystem", "custom"),
+        ("distro_series", "debian-12"),
+        ("login_user", "debian"),
+        ("sha256", &sha256),
+        ("set", "20261123"),
+    ] {
+        assert_eq!(row[field], expected, "{field} in {row:#}");
+    }
+    assert_eq!((&row["sent_bytes"], &row["error"]), (&row["size"], &serde_json::Value::Null));
+    assert_eq!(row["image"]["sets"][0]["sha256"], sha256.as_str());
+    let again = run(0);
+    assert_eq!(again["uploads"][0]["result"], "unchanged");
+    assert_eq!(again["uploads"][0]["sent_bytes"], 0);
+    bench.build(2, "");
+    bench.server.set_plan(Box::new(NothingNew));
+    let failed = run(1);
+    let row = &failed["uploads"][0];
+    assert_eq!((&row["result"], &row["set"]), (&"failed".into(), &serde_json::Value::Null));
+    assert!(row["error"].as_str().is_some_and(|why| !why.is_empty()), "{row:#}");
+    let fields = |row: &serde_json::Value| -> Vec<String> {
+        row.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(fields(row), fields(&first["uploads"][0]));
+    let (code, stdout, _) = bench.run(&["upload", "./no.tar.gz", "--format", "json"]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""), "a usage error is no document");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn kind(file: &File) -> String {
 }
 
 /// One image for programs.
-pub(super) fn document(resource: &Resource) -> serde_json::Value {
+pub(in crate::verbs) fn document(resource: &Resource) -> serde_json::Value {
     let deployable = resource.deployable().map(|s| s.version.as_str());
     let set = |s: &&Set| {
         let file = s.only_file();
