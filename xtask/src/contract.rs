@@ -79,6 +79,7 @@ impl From<&Target> for Expectations {
 }
 
 /// One row of the table.
+#[derive(Clone, Copy)]
 pub struct Rule {
     /// Stable id: `C010`.
     pub id: &'static str,
