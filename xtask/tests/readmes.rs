@@ -7,19 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use xtask::catalog::{Catalog, Image, MediaKind, Target};
+use xtask::validate::readme::HEADINGS;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-const HEADINGS: [&str; 8] = [
-    "What",
-    "Needs",
-    "Build with packer",
-    "Build with xtask",
-    "Knobs",
-    "Upload",
-    "Log in",
-    "Known limits",
-];
 
 /// A README by its sections, and what is wrong with it.
 struct Readme {

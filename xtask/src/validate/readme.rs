@@ -8,7 +8,7 @@ use crate::catalog::{ArtifactKind, Image, Target};
 use crate::finding::{Finding, Place};
 
 /// Headings that every image's README has, in this order.
-const HEADINGS: [&str; 8] = [
+pub const HEADINGS: [&str; 8] = [
     "What",
     "Needs",
     "Build with packer",
