@@ -195,6 +195,7 @@ impl Attribute {
             "Value not known yet",
             format!("The value of \"{name}\" is not known before the build runs: {origin}."),
             self.span.clone(),
-        ))
+        )
+        .with_label(Some("use a variable or a value here".to_owned())))
     }
 }

@@ -138,6 +138,34 @@ fn visible(character: char) -> char {
     if character.is_control() && character != '\t' { '\u{fffd}' } else { character }
 }
 
+/// A remark about a name that is not known: the one that was probably meant, or
+/// else what there is.
+pub fn meant_or_known<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    match suggest(given, known.iter().copied()) {
+        Some(name) => Some(format!("did you mean `{name}`?")),
+        None => listed(&known),
+    }
+}
+
+/// The first few of some names, `None` if there are none.
+pub fn listed(names: &[&str]) -> Option<String> {
+    /// More than this is a wall.
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| short(name)).collect();
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!names.is_empty()).then(|| format!("known: {}{more}", shown.join(", ")))
+}
+
+/// A name between backticks, fit for a terminal.
+pub(crate) fn short(name: &str) -> String {
+    let start: String = name.chars().take(MAX_SHOWN / 2).collect();
+    format!("`{}`", start.escape_debug())
+}
+
 /// The known name that is closest to a mistyped one, if it is close at all.
 pub fn suggest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = given.chars().count();

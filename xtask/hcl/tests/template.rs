@@ -157,3 +157,48 @@ error: Unsupported attribute
    = This object does not have an attribute named \"nane\".";
     assert_eq!(shown, want);
 }
+
+/// HCL's own words name the key that is missing; what there is instead stands
+/// below the marked text.
+#[test]
+fn what_is_not_there_is_named_with_what_there_is() {
+    let many = "{ a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10 }";
+    for (expr, remark) in [
+        ("{ amd64 = 1, arm64 = 2 }[\"amd46\"]", "there is no `amd46`: did you mean `amd64`?"),
+        ("{ amd64 = 1, arm64 = 2 }[\"s390\"]", "there is no `s390`; known: `amd64`, `arm64`"),
+        ("{ amd64 = 1 }.s390", "known: `amd64`"),
+        ("var.sizes[2]", "the index is 2, that of the last element 1"),
+        (&format!("{many}[\"none\"]"), "known: `a`, `b`, `c`, `d`, `e`, `f`, `g`, `h` and 2 more"),
+        ("sizes[0]", "did you mean `var.sizes`?"),
+        ("local.nothing", "known: `title`, `base`, `join`"),
+        ("lenght(var.sizes)", "did you mean `length`?"),
+    ] {
+        let text = SIMPLE.replace("base  = join", &format!("base = {expr}"));
+        let shown = errors(simple(&text).evaluate(&inputs())).join("\n");
+        assert!(shown.contains(remark), "{expr}\n{shown}");
+    }
+}
+
+#[test]
+fn what_is_written_wrongly_is_shown_how() {
+    for (old, new, remark) in [
+        ("type    = string", "type    = strng", "did you mean `string`?"),
+        ("type    = string", "type    = text", "known: `string`, `number`, `bool`, `any`"),
+        ("list(number)", "array(number)", "known: `list`, `set`, `map`, `object`, `tuple`"),
+        ("default = \"rocky\"", "default = local.base", "what is computed goes into a local"),
+        ("default = \"rocky\"", "default = upper(\"a\")", "no function named"),
+        ("\">= 1.1.3\"", "\"newest\"", "for example `>= 1.1.3`"),
+        ("\">= 1.1.3\"", "\">= 1.1.3-rc1\"", "leave out what follows the dash"),
+        ("sources = [\"source.qemu.this\"]", "", "sources = [\"source.qemu.NAME\"]"),
+        ("  join = \"os\"", "  join = \"os\"\n  map {}", "an object is written `map = { ... }`"),
+        ("  type    = string", "  kind = 1", "known: `description`, `default`, `type`"),
+    ] {
+        assert!(SIMPLE.contains(old), "{old}");
+        let template = Template::from_sources(
+            Path::new("rocky9"),
+            &[("rocky9.pkr.hcl", &*SIMPLE.replacen(old, new, 1))],
+        );
+        let shown = errors(template.and_then(|template| template.evaluate(&inputs()))).join("\n");
+        assert!(shown.contains(remark), "{new}\n{shown}");
+    }
+}

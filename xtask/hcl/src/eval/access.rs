@@ -1,7 +1,7 @@
 //! Attributes and indices.
 
 use crate::convert::convert;
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::{Diagnostic, listed, meant_or_known, short, suggest};
 use crate::eval::Evaluator;
 use crate::quote::quote;
 use crate::source::Range;
@@ -35,10 +35,12 @@ impl Evaluator<'_> {
                 Some(map) => match map.get(name) {
                     Some(value) => value.clone(),
                     None => {
+                        let label = visible_keys(object);
+                        let label = label.and_then(|known| meant_or_known(name, known));
                         let name = quote(name);
                         let detail =
                             format!("This map does not have an element with the key {name}.");
-                        return self.error(step, "Missing map element", detail);
+                        return self.remark(step, "Missing map element", detail, label);
                     }
                 },
             },
@@ -65,10 +67,20 @@ impl Evaluator<'_> {
         known: impl Iterator<Item = &'n str>,
         step: Range,
     ) -> Value {
-        let label = suggest(name, known).map(|name| format!("did you mean `{name}`?"));
         let detail = format!("This object does not have an attribute named {}.", quote(name));
-        let span = self.span(step);
-        self.problems.push(Diagnostic::error(UNSUPPORTED, detail, span).with_label(label));
+        self.remark(step, UNSUPPORTED, detail, meant_or_known(name, known))
+    }
+
+    /// Notes an error with a remark below the marked text; the result is unknown.
+    pub(super) fn remark(
+        &mut self,
+        range: Range,
+        summary: &str,
+        detail: impl Into<String>,
+        label: Option<String>,
+    ) -> Value {
+        let span = self.span(range);
+        self.problems.push(Diagnostic::error(summary, detail, span).with_label(label));
         Value::dynamic(None)
     }
 
@@ -101,9 +113,37 @@ impl Evaluator<'_> {
         };
         match found {
             Ok(value) => value.mark(collection.is_sensitive() || key.is_sensitive()),
-            Err(detail) => self.error(step, INVALID_INDEX, detail),
+            Err(detail) => self.remark(step, INVALID_INDEX, detail, choices(collection, key)),
         }
     }
+}
+
+/// Keys that may be shown: a secret has none.
+fn visible_keys(object: &Value) -> Option<Vec<&str>> {
+    let keys = object.as_mapping()?.keys().map(|key| &**key);
+    (!object.is_sensitive()).then(|| keys.collect())
+}
+
+/// Which key was given, because a template shows only where it comes from, and
+/// what there is instead.
+fn choices(collection: &Value, key: &Value) -> Option<String> {
+    let key = convert(key, &Type::String).ok().filter(|key| !key.is_sensitive())?;
+    let given = key.as_str()?;
+    if collection.is_sensitive() {
+        return None;
+    }
+    if let Some(values) = collection.as_sequence() {
+        given.parse::<f64>().ok()?;
+        let last = values.len().checked_sub(1)?;
+        return Some(format!("the index is {given}, that of the last element {last}"));
+    }
+    let known = visible_keys(collection)?;
+    let what = short(given);
+    Some(match (suggest(given, known.iter().copied()), listed(&known)) {
+        (Some(near), _) => format!("there is no {what}: did you mean `{near}`?"),
+        (None, Some(known)) => format!("there is no {what}; {known}"),
+        (None, None) => format!("there is no {what}: it is empty"),
+    })
 }
 
 /// `build` is unknown, so `build.Host` is; the longer name says more.

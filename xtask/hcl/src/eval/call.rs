@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::convert::convert;
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::suggest;
 use crate::eval::{Evaluator, FunctionSet, Scope};
 use crate::function::{Function, FunctionError, Kind, Param, Returns, unknown_result};
 use crate::functions;
@@ -57,7 +57,9 @@ impl Evaluator<'_> {
         let function = match self.functions {
             FunctionSet::None => {
                 let detail = "Functions may not be called here.";
-                return self.error(range, "Function calls not allowed", detail);
+                let label = "write the value itself; what is computed goes into a local";
+                let label = Some(label.to_owned());
+                return self.remark(range, "Function calls not allowed", detail, label);
             }
             FunctionSet::Env => (&*call.name == ENV.name).then_some(&ENV),
             _ if special => None,
@@ -95,10 +97,7 @@ impl Evaluator<'_> {
             detail.push_str(" It can be called in the default of a variable only.");
         }
         let label = similar.map(|name| format!("did you mean `{name}`?"));
-        let span = self.span(call.name_range);
-        let problem = Diagnostic::error("Call to unknown function", detail, span);
-        self.problems.push(problem.with_label(label));
-        Value::dynamic(None)
+        self.remark(call.name_range, "Call to unknown function", detail, label)
     }
 
     /// The arguments with `...` expanded, or the result if that decides it.

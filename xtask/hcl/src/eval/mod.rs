@@ -15,7 +15,7 @@ pub(crate) mod type_expr;
 use std::sync::Arc;
 
 use crate::convert::convert;
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::{Diagnostic, listed, suggest};
 use crate::function::{Context, MAX_STEPS, MAX_STRING_BYTES};
 use crate::quote::quote;
 use crate::source::{Range, Source, Span};
@@ -278,17 +278,28 @@ impl<'a> Evaluator<'a> {
             return value.clone();
         }
         if scope.is_closed() {
-            return self.error(range, "Variables not allowed", "Variables may not be used here.");
+            let label = "write the value itself; what is computed goes into a local";
+            let detail = "Variables may not be used here.";
+            return self.remark(range, "Variables not allowed", detail, Some(label.to_owned()));
         }
         let names = scope.known_names();
         let similar = suggest(name, names.iter().copied());
         let hint = similar.map(|name| format!(" Did you mean \"{name}\"?")).unwrap_or_default();
         let detail = format!("There is no variable named {}.{hint}", quote(name));
+        let prefixed = || {
+            let owner = ["var", "local"].into_iter();
+            let mut owner = owner.filter(|owner| scope.get(owner).is_some_and(|it| has(it, name)));
+            owner.next().map(|owner| format!("did you mean `{owner}.{name}`?"))
+        };
         let label = similar.map(|name| format!("did you mean `{name}`?"));
-        let span = self.span(range);
-        self.problems.push(Diagnostic::error("Unknown variable", detail, span).with_label(label));
-        Value::dynamic(None)
+        let label = label.or_else(prefixed).or_else(|| listed(&names));
+        self.remark(range, "Unknown variable", detail, label)
     }
+}
+
+/// Whether an object has that attribute, known or not.
+fn has(object: &Value, name: &str) -> bool {
+    object.ty().attributes().is_some_and(|types| types.contains_key(name))
 }
 
 /// The part of a text that stays as it is whatever follows: all but a last

@@ -1,7 +1,7 @@
 //! `templatefile`, which evaluates another file with names of its own.
 
 use crate::convert::convert;
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::{Diagnostic, meant_or_known};
 use crate::eval::call::{Arg, INVALID_ARGUMENT};
 use crate::eval::{Evaluator, FunctionSet, Scope};
 use crate::function::unknown_result;
@@ -122,13 +122,11 @@ impl Evaluator<'_> {
             ExprKind::Variable(name) => {
                 let known = bound.contains(&&**name) || scope.get(name).is_some();
                 if !known {
-                    let label = suggest(name, scope.known_names());
-                    let label = label.map(|name| format!("did you mean `{name}`?"));
+                    let label = meant_or_known(name, scope.known_names());
+                    let label = label.unwrap_or_else(|| "the call passes none".to_owned());
                     let detail =
                         format!("The map of variables does not contain the key {}.", quote(name));
-                    let span = self.span(expr.range);
-                    let problem = Diagnostic::error("Missing template variable", detail, span);
-                    self.problems.push(problem.with_label(label));
+                    self.remark(expr.range, "Missing template variable", detail, Some(label));
                 }
                 known
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::convert::convert;
+use crate::diagnostic::meant_or_known;
 use crate::eval::{Evaluator, FunctionSet, Scope};
 use crate::quote::quote;
 use crate::syntax::ast::{Call, Expr, ExprKind};
@@ -101,6 +102,9 @@ fn unified(values: &[Value]) -> Option<(Type, Vec<Value>)> {
 
 type Parsed = Option<(Type, Defaults)>;
 
+const KEYWORDS: [&str; 4] = ["string", "number", "bool", "any"];
+const CONSTRUCTORS: [&str; 5] = ["list", "set", "map", "object", "tuple"];
+
 impl Evaluator<'_> {
     /// The type that an expression spells; `None` after an error. Defaults of
     /// optional attributes are allowed if `with_defaults` is set.
@@ -137,7 +141,8 @@ impl Evaluator<'_> {
             _ => {
                 let detail =
                     format!("The keyword {} is not a valid type specification.", quote(word));
-                return self.bad_type(expr, detail);
+                self.remark(expr.range, INVALID, detail, meant_or_known(word, KEYWORDS));
+                return None;
             }
         };
         Some((ty, Defaults::default()))
@@ -157,7 +162,11 @@ impl Evaluator<'_> {
             "optional" => "Keyword \"optional\" is valid only as a modifier for object type \
                            attributes."
                 .to_owned(),
-            _ => format!("Keyword {} is not a valid type constructor.", quote(name)),
+            _ => {
+                let detail = format!("Keyword {} is not a valid type constructor.", quote(name));
+                self.remark(expr.range, INVALID, detail, meant_or_known(name, CONSTRUCTORS));
+                return None;
+            }
         };
         self.bad_type(expr, detail)
     }

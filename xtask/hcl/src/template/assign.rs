@@ -304,7 +304,10 @@ impl<'a> Session<'a> {
         self.problems.extend(problems);
         for block in &body.blocks {
             let (summary, detail) = misplaced_block(source, block);
-            self.error(source, block.type_range, &summary, detail);
+            let span = Span::new(source, block.type_range);
+            let label = format!("an object is written `{} = {{ ... }}`", block.block_type);
+            let label = Some(label).filter(|_| &*block.block_type != "variable");
+            self.problems.push(Diagnostic::error(summary, detail, span).with_label(label));
         }
         let mut values = Vec::with_capacity(body.attributes.len());
         for attribute in &body.attributes {

@@ -148,7 +148,10 @@ impl<'a> Session<'a> {
         let nested = block.body.blocks.iter().any(|inner| &*inner.block_type == "source");
         if uses.is_empty() && !named && !nested {
             let detail = "a build block must reference at least one source to be built";
-            self.error(source, block.header, "missing source reference", detail);
+            let label = "for example sources = [\"source.qemu.NAME\"]".to_owned();
+            let span = Span::new(source, block.header);
+            let problem = Diagnostic::error("missing source reference", detail, span);
+            self.problems.push(problem.with_label(Some(label)));
         }
         let span = Span::new(source, block.header);
         let mut built = Vec::with_capacity(uses.len());

@@ -108,7 +108,11 @@ fn json_template(path: &Path) -> Diagnostic {
 /// Reads a text file, however large or strange the thing at that path is.
 pub(crate) fn read_source_as(path: &Path, shown: &Path) -> Result<Arc<Source>, Diagnostic> {
     let failed = |reason: String| {
-        Diagnostic::unplaced("Failed to read file", format!("{}: {reason}", shown.display()))
+        let detail = format!("{}: {reason}", shown.display());
+        // The file as a whole: nobody has seen its text.
+        let nothing = crate::source::Range { start: 0, end: 0 };
+        let span = crate::source::Span::new(&Source::new(shown, ""), nothing);
+        Diagnostic::error("Failed to read file", detail, span)
     };
     let found = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
     if !found.is_file() {

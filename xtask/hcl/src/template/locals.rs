@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::{Diagnostic, meant_or_known};
 use crate::evaluated::{Local, Reference, ReferenceKind};
 use crate::quote::quote;
 use crate::source::{Source, Span};
@@ -86,7 +86,10 @@ impl<'a> Session<'a> {
     fn refuse_blocks(&mut self, source: &Arc<Source>, block: &Block) {
         if let Some(inner) = block.body.blocks.first() {
             let summary = format!("Unexpected {} block", quote(&inner.block_type));
-            self.error(source, inner.type_range, &summary, "Blocks are not allowed here.");
+            let detail = "Blocks are not allowed here.";
+            let span = Span::new(source, inner.type_range);
+            let label = format!("an object is written `{} = {{ ... }}`", inner.block_type);
+            self.problems.push(Diagnostic::error(summary, detail, span).with_label(Some(label)));
         }
     }
 
@@ -205,8 +208,7 @@ impl<'a> Session<'a> {
     }
 
     fn undeclared_local(&mut self, reference: &Reference, pending: &PendingLocals<'_>) {
-        let similar = suggest(&reference.name, pending.keys().map(String::as_str));
-        let label = similar.map(|name| format!("did you mean `{name}`?"));
+        let label = meant_or_known(&reference.name, pending.keys().map(String::as_str));
         let detail = format!("There is no local named {}.", quote(&reference.name));
         let span = reference.span.clone();
         let problem = Diagnostic::error("Undeclared local", detail, span);

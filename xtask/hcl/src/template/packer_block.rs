@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::diagnostic::Diagnostic;
 use crate::evaluated::{PackerBlock, RequiredPlugin};
 use crate::quote::quote;
 use crate::source::{Source, Span};
@@ -121,14 +122,20 @@ impl Session<'_> {
     }
 
     fn check_plugin_version(&mut self, source: &Arc<Source>, attribute: &Attribute, version: &str) {
-        let detail = match Constraint::parse(version) {
-            None => format!("{} does not use correct version constraint syntax.", quote(version)),
-            Some(constraint) if constraint.has_prerelease() => {
-                format!("Unsupported prerelease for constraint {}", quote(version))
-            }
+        let (detail, label) = match Constraint::parse(version) {
+            None => (
+                format!("{} does not use correct version constraint syntax.", quote(version)),
+                "for example `>= 1.1.3` or `~> 1.1`",
+            ),
+            Some(constraint) if constraint.has_prerelease() => (
+                format!("Unsupported prerelease for constraint {}", quote(version)),
+                "leave out what follows the dash",
+            ),
             Some(_) => return,
         };
-        self.error(source, attribute.expr.range, INVALID_CONSTRAINT, detail);
+        let span = Span::new(source, attribute.expr.range);
+        let problem = Diagnostic::error(INVALID_CONSTRAINT, detail, span);
+        self.problems.push(problem.with_label(Some(label.to_owned())));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::{Diagnostic, listed, suggest};
 use crate::quote::quote;
 use crate::source::{Source, Span};
 use crate::syntax::ast::{Block, Body};
@@ -123,7 +123,9 @@ impl Schema {
             None => String::new(),
         };
         let detail = format!("An argument named {} is not expected here.{hint}", quote(name));
+        let known: Vec<&str> = self.attributes.iter().map(|(name, _)| *name).collect();
         let label = similar.map(|name| format!("did you mean `{name}`?"));
+        let label = label.or_else(|| listed(&known).filter(|_| hint.is_empty()));
         Diagnostic::error("Unsupported argument", detail, span).with_label(label)
     }
 
@@ -139,7 +141,9 @@ impl Schema {
             None => String::new(),
         };
         let detail = format!("Blocks of type {} are not expected here.{hint}", quote(name));
+        let known: Vec<&str> = self.blocks.iter().map(|(name, _)| *name).collect();
         let label = similar.map(|name| format!("did you mean `{name}`?"));
+        let label = label.or_else(|| listed(&known).filter(|_| hint.is_empty()));
         let span = Span::new(source, block.type_range);
         Diagnostic::error("Unsupported block type", detail, span).with_label(label)
     }

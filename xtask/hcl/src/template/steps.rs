@@ -206,14 +206,13 @@ impl<'a> Session<'a> {
             attribute.value.as_mapping().filter(|_| attribute.value.ty().is_object())
         else {
             let summary = "provisioner's override block must be an HCL object";
-            let span = attribute.span.clone();
-            return self.problems.push(Diagnostic::error(summary, "", span));
+            return self.bad_override(summary, attribute);
         };
         for (name, options) in by_source {
             let Some(options) = options.as_mapping().filter(|_| options.ty().is_object()) else {
                 let summary =
                     format!("provisioner's override.'{name}' block must be an HCL object");
-                self.problems.push(Diagnostic::error(summary, "", attribute.span.clone()));
+                self.bad_override(&summary, attribute);
                 continue;
             };
             if &**name != source_name {
@@ -224,6 +223,13 @@ impl<'a> Session<'a> {
                 body.attributes.insert(option.to_string(), replaced);
             }
         }
+    }
+
+    /// Packer says no more than the summary.
+    fn bad_override(&mut self, summary: &str, attribute: &Attribute) {
+        let label = "write override = { SOURCE = { OPTION = VALUE } }".to_owned();
+        let problem = Diagnostic::error(summary, "", attribute.span.clone());
+        self.problems.push(problem.with_label(Some(label)));
     }
 
     pub(super) fn post_processor(&mut self, step: &Step<'a>, scope: &Scope<'_>) -> PostProcessor {
