@@ -59,9 +59,13 @@ impl KeptVm {
     /// It cannot be read or is damaged.
     pub fn load(path: &Path) -> Result<Option<Self>, Trouble> {
         match fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text)
-                .map(Some)
-                .map_err(|error| Trouble::host(format!("{} is damaged: {error}", path.display()))),
+            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| {
+                Trouble::host(format!(
+                    "{} is damaged: {error}\n  hint: remove it, and end the QEMU of that \
+                         build if one still runs (`ps -C qemu-system-x86_64`)",
+                    path.display()
+                ))
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Trouble::io("read", path, &error)),
         }

@@ -64,7 +64,8 @@ const SHARED: [&str; 6] =
 /// A broken catalog, or a file that cannot be written.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let Action::Generate { check } = args.action;
-    let pins: BTreeMap<String, Pin> = toml::from_str(ACTIONS).context("xtask/data/actions.toml")?;
+    let pins: BTreeMap<String, Pin> = toml::from_str(ACTIONS)
+        .context("xtask/data/actions.toml, as it was compiled in, is no table of pins")?;
     let paths = paths(&context.repo.catalog()?);
     let dir = context.repo.root.join(".github/workflows");
     let mut stale = false;
@@ -77,7 +78,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         let shown = context.repo.show(&path).to_string();
         if check {
             stale = true;
-            let finding = Finding::error("DOC001", Place::file(shown.as_ref()), "is out of date");
+            let what = "the workflow is not what catalog and xtask/data/ci give";
+            let finding = Finding::error("DOC001", Place::file(shown.as_ref()), what);
             eprintln!("{}", finding.help("cargo xtask ci generate"));
         } else {
             fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;

@@ -237,8 +237,11 @@ fn keep(manifest: &Manifest, report: &Report, context: &Context) -> Result<Strin
 /// The manifest that vouches for a file; proof needs to say what was proven.
 fn provenance(file: &Path) -> Result<Manifest> {
     find::manifest_of(file).ok_or_else(|| {
-        let message = "--record needs an artifact of `cargo xtask build`, with its manifest.json";
-        Coded::usage(format!("{}: {message}", file.display()))
+        Coded::usage(format!(
+            "--record: no manifest.json beside {} says what it was built from\n  hint: test what \
+             `cargo xtask build` left in out/, by its target, or leave --record out",
+            file.display()
+        ))
     })
 }
 
@@ -272,9 +275,11 @@ fn announce(settings: &Settings) {
 fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settings> {
     let arch = artifact.arch;
     if arch == Arch::Arm64 && (artifact.firmware == Firmware::Bios || args.disk == DiskBus::Sata) {
-        return Err(Coded::usage(
-            "arm64 machines have neither BIOS nor SATA: leave out the option",
-        ));
+        return Err(Coded::usage(format!(
+            "{} is for arm64, and such machines have neither BIOS nor SATA\n  hint: leave out \
+             --firmware bios and --disk sata",
+            artifact.file.display()
+        )));
     }
     let repo = &context.repo;
     let host = host::probe(&host::Options::new(&repo.out, &repo.media, Some(Freshness::Cached)));

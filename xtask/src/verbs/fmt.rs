@@ -82,7 +82,7 @@ fn one(args: &Args, context: &Context, file: &Path) -> Result<Outcome> {
     let text = match fs::read(file).map(String::from_utf8) {
         Ok(Ok(text)) => text,
         Ok(Err(_)) => {
-            eprintln!("{shown}: the file is not UTF-8");
+            eprintln!("{shown}: the file is not UTF-8\n  hint: save it as UTF-8");
             return Ok(Outcome::Invalid);
         }
         Err(e) => return Err(e).with_context(|| format!("{shown} cannot be read")),
@@ -127,7 +127,9 @@ fn standard_input(args: &Args) -> Result<Exit> {
         ));
     }
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("standard input is not UTF-8 text")?;
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .context("standard input cannot be read as a template, which is UTF-8 text")?;
     match format::format(&Source::new("<stdin>", &*text)) {
         Ok(canonical) if args.check => Ok(if canonical == text { Exit::Ok } else { Exit::Failed }),
         Ok(canonical) => {

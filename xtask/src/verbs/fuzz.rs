@@ -9,6 +9,7 @@ use anyhow::Result;
 use self::engine::{Ended, Engine};
 use super::{Context, print};
 use crate::exit::{Coded, Exit};
+use crate::finding::suggest;
 use crate::fuzz::{self, Record, Target};
 use crate::{build, date, table};
 
@@ -77,7 +78,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     }
     let name = args.target.as_deref().unwrap_or_default();
     let target = fuzz::named(name).ok_or_else(|| {
-        Coded::nothing(format!("no fuzz target `{name}`\n  hint: cargo xtask fuzz --list"))
+        let near = suggest(name, fuzz::TARGETS.iter().map(|target| target.name));
+        let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+        Coded::nothing(format!("no fuzz target `{name}`\n  hint: {near}cargo xtask fuzz --list"))
     })?;
     if !engine::has_compiler() {
         return Err(Coded::host(

@@ -47,8 +47,11 @@ pub fn run(args: &Args, command: &mut clap::Command) -> Result<Exit> {
 fn found<'c>(command: &'c clap::Command, name: &str) -> Result<&'c clap::Command> {
     command.find_subcommand(name).ok_or_else(|| {
         let near = suggest(name, command.get_subcommands().map(clap::Command::get_name));
-        let hint = near.map_or_else(String::new, |n| format!("\n  hint: did you mean `{n}`?"));
-        Coded::usage(format!("there is no command `{name}`{hint}"))
+        let hint = near.map_or_else(
+            || "`cargo xtask --help` lists them".into(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        Coded::usage(format!("there is no command `{name}`\n  hint: {hint}"))
     })
 }
 

@@ -98,7 +98,8 @@ fn as_root(argv: &[&str]) -> Result<Vec<String>> {
         &[]
     } else if which("sudo").is_none() {
         return Err(Coded::host(
-            "setup has to install packages: run it as root, or install sudo first",
+            "setup has to install packages, which only root may, and there is no sudo\n  hint: \
+             run it as root; --dry-run shows what it would do",
         ));
     } else if std::io::stdin().is_terminal() {
         &["sudo"]
@@ -178,8 +179,9 @@ impl Session {
 
     /// As this user: only the packages before it need root.
     fn ksvalidator(&self) -> Result<()> {
-        let dir = tools::own_tool_dir("ksvalidator")
-            .ok_or_else(|| Coded::host("no home directory to install ksvalidator into"))?;
+        let dir = tools::own_tool_dir("ksvalidator").ok_or_else(|| {
+            Coded::host("no home directory to install ksvalidator into\n  hint: set HOME")
+        })?;
         let failed = |error: CmdError| Coded::host(error.to_string());
         if let Some(result) = self.perform(&python::make(&dir), "make a Python environment")? {
             result.map_err(failed)?;
@@ -286,7 +288,8 @@ fn run_quietly(argv: &[String], purpose: &str) -> std::result::Result<String, Cm
 fn not_installable(error: CmdError) -> anyhow::Error {
     Coded::host(format!(
         "apt cannot install this without removing or downgrading packages, which setup never \
-         does\n{error}"
+         does\n{error}\n  hint: bring the system up to date first (apt-get dist-upgrade), or install \
+         by hand what `cargo xtask doctor` calls missing"
     ))
 }
 

@@ -49,9 +49,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let program = std::env::current_exe()?;
     let command = vm
         .ssh_command(&program, &context.repo.root, &args.command)
-        .ok_or_else(|| Coded::usage(format!("the VM of {} has no SSH: use --view", target.id)))?;
+        .ok_or_else(|| without_ssh(&target.id))?;
     command.interactive()?;
     Ok(Exit::Ok)
+}
+
+fn without_ssh(target: &str) -> anyhow::Error {
+    Coded::usage(format!(
+        "the VM of {target} takes no SSH: its template has communicator = \"none\"\n  hint: \
+         cargo xtask build {target} --view shows its screen; cargo xtask ssh {target} --end ends it"
+    ))
 }
 
 fn none(target: &str) -> anyhow::Error {

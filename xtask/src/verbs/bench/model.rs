@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::exit::{Coded, Exit};
 use crate::maas::model::dialect::{self, Dialect};
@@ -40,8 +40,10 @@ pub fn run(args: &Args) -> Result<Exit> {
         share => Box::new(Random::new(1, share, Happened::default())),
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let server = Server::start_at(address, dialect, plan)
-        .with_context(|| format!("cannot listen on {address}"))?;
+    let server = Server::start_at(address, dialect, plan).map_err(|error| {
+        let hint = "--port 0 takes one that is free";
+        Coded::host(format!("cannot listen on {address}: {error}\n  hint: {hint}"))
+    })?;
     server.app().machines = vec![Machine::ready("abc123", "imagetest")];
     // A model's key opens nothing: it is in the source.
     print(&format!(
@@ -66,6 +68,8 @@ pub fn run(args: &Args) -> Result<Exit> {
 fn release(text: &str) -> Result<&'static Dialect> {
     let fits = |d: &&&Dialect| d.version.strip_prefix(text).is_some_and(|r| r.starts_with('.'));
     dialect::ALL.iter().find(fits).copied().ok_or_else(|| {
-        Coded::usage(format!("--maas {text}: there is a model of 3.4, 3.5, 3.6, 3.7 and 3.8"))
+        Coded::usage(format!(
+            "--maas {text}: there is no model of that release\n  hint: 3.4, 3.5, 3.6, 3.7 or 3.8"
+        ))
     })
 }

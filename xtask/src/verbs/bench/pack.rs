@@ -19,6 +19,7 @@ use self::corpus::Corpus;
 use self::measure::{Run, best, ourselves, own_cpu};
 use self::rivals::{CONVERT, FUSE, MOUNT, Rival};
 use self::table::Results;
+use crate::at::At as _;
 use crate::exit::{Coded, Exit};
 use crate::repo::Repo;
 use crate::verbs::print;
@@ -49,7 +50,8 @@ pub(super) fn run(args: &Args, repo: &Repo) -> Result<Exit> {
     }
     let dir = std::path::absolute(repo.out.join(".cache/bench-pack"))?;
     let corpus = corpus::prepare(&dir, &args.mirror)?;
-    let work = tempfile::Builder::new().prefix("work-").tempdir_in(&dir)?;
+    let work = tempfile::Builder::new().prefix("work-").tempdir_in(&dir);
+    let work = work.at("make a directory in", &dir)?;
     let mut results = Results::default();
     for round in 1..=args.rounds {
         eprintln!("round {round} of {}", args.rounds);
@@ -80,7 +82,8 @@ fn ours(results: &mut Results, work: &Path, corpus: &Corpus) -> Result<()> {
     results.fast.push(pack(&corpus.qcow2, "fast.tar.gz", "fast")?);
     results.dd.push(pack(&corpus.qcow2, "disk.dd.gz", "default")?);
     for name in ["root.tar.gz", "fast.tar.gz", "disk.dd.gz"] {
-        std::fs::remove_file(work.join(name))?;
+        let path = work.join(name);
+        std::fs::remove_file(&path).at("remove", &path)?;
     }
     Ok(())
 }
@@ -118,7 +121,8 @@ fn bare_read(disk: &Path) -> Result<Run> {
 fn bare_compressor(archive: &Path) -> Result<Run> {
     let file = File::open(archive).with_context(|| format!("cannot read {}", archive.display()))?;
     let mut bytes = Vec::new();
-    flate2::read::MultiGzDecoder::new(std::io::BufReader::new(file)).read_to_end(&mut bytes)?;
+    let mut reader = flate2::read::MultiGzDecoder::new(std::io::BufReader::new(file));
+    reader.read_to_end(&mut bytes).at("unpack", archive)?;
     eprintln!("  the bare compressor, {} bytes in memory", bytes.len());
     let (started, before) = (Instant::now(), own_cpu());
     let compressed = gzip::bare(&bytes, gzip::Options::default())?;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::super::{Context, print};
+use crate::at::At as _;
 use crate::catalog::{Image, Target};
 use crate::cmd::Cmd;
 use crate::exit::Exit;
@@ -39,8 +40,9 @@ const TIMEOUT: Duration = Duration::from_secs(1800);
 /// No space for the copies, or a copy that is not as clean as this tree.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     let repo = &context.repo;
-    fs::create_dir_all(&repo.out)?;
-    let dir = tempfile::Builder::new().prefix("bench-validate-").tempdir_in(&repo.out)?;
+    fs::create_dir_all(&repo.out).at("make", &repo.out)?;
+    let dir = tempfile::Builder::new().prefix("bench-validate-").tempdir_in(&repo.out);
+    let dir = dir.at("make a directory in", &repo.out)?;
     let catalog = repo.catalog()?;
     let targets: Vec<&Target> = catalog.targets().collect();
     let mut rows = vec![];
@@ -123,28 +125,29 @@ fn grow(root: &Path, images: &[Image], tree: &Path, copies: u16) -> Result<()> {
 }
 
 fn allow_copies(path: &Path) -> Result<()> {
-    let mut file = fs::OpenOptions::new().append(true).open(path)?;
+    let mut file = fs::OpenOptions::new().append(true).open(path).at("write", path)?;
     let allow =
         "\n[[contract.exceptions]]\nrule = \"DUP001\"\nreason = \"made by the benchmark\"\n";
-    Ok(file.write_all(allow.as_bytes())?)
+    file.write_all(allow.as_bytes()).at("write", path)
 }
 
 fn copy(from: &Path, to: &Path, number: Option<u16>) -> Result<()> {
-    fs::create_dir_all(to)?;
-    let entries: Vec<fs::DirEntry> = fs::read_dir(from)?.collect::<Result<_, _>>()?;
+    fs::create_dir_all(to).at("make", to)?;
+    let entries = fs::read_dir(from).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries: Vec<fs::DirEntry> = entries.at("list", from)?;
     for entry in entries {
         let (path, kind) = (entry.path(), entry.file_type()?);
         let name = entry.file_name().to_string_lossy().into_owned();
         let to: PathBuf = to.join(&name);
         if kind.is_symlink() {
-            symlink(fs::read_link(&path)?, to)?;
+            fs::read_link(&path).and_then(|link| symlink(link, &to)).at("make", &to)?;
         } else if kind.is_dir() && !name.starts_with("output-") && name != "__pycache__" {
             copy(&path, &to, number)?;
         } else if kind.is_file() {
-            fs::copy(&path, &to)?;
+            fs::copy(&path, &to).at("copy to", &to)?;
             if let Some(number) = number.filter(|_| name.ends_with(".pkr.hcl")) {
-                let mut file = fs::OpenOptions::new().append(true).open(&to)?;
-                writeln!(file, "# copy {number}")?;
+                let mut file = fs::OpenOptions::new().append(true).open(&to).at("write", &to)?;
+                writeln!(file, "# copy {number}").at("write", &to)?;
             }
         }
     }

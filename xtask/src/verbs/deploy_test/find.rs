@@ -29,7 +29,11 @@ pub fn artifact(args: &Args, context: &Context) -> Result<Artifact> {
         return of_file(given::file("the artifact", path)?, args, context);
     }
     if args.target.is_some() {
-        return Err(Coded::usage("--target says what a FILE is; a target needs no other"));
+        return Err(Coded::usage(format!(
+            "--target says what a file is, and {} is a target\n  hint: leave --target out, or write \
+             ./{0} if it is a file",
+            args.artifact
+        )));
     }
     of_target(named(&args.artifact, args, &context.repo.catalog()?)?, args, context)
 }

@@ -73,7 +73,7 @@ impl<'c> Engine<'c> {
             Some(PathBuf::from(message.get("executable")?.as_str()?))
         });
         let program = executable
-            .context("cargo named no program for the fuzz targets: is this the cargo of rustup?")?;
+            .context("cargo compiled the fuzz targets but named no program\n  hint: `cargo --version` should be that of rust-toolchain.toml, by rustup")?;
         Ok(Self { program, context })
     }
 

@@ -100,9 +100,11 @@ fn what(args: &TryArgs, context: &Context) -> Result<What> {
     if args.what.contains('/') {
         let arch = args.arch.or_else(Arch::host).unwrap_or(Arch::Amd64);
         let user = args.user.clone().ok_or_else(|| {
-            crate::exit::Coded::usage(
-                "a name does not tell the login user: --user, or give a target",
-            )
+            crate::exit::Coded::usage(format!(
+                "{}: the name of an image does not tell its login user\n  hint: --user NAME, or \
+                 name the target instead",
+                args.what
+            ))
         })?;
         return Ok(What { name: args.what.clone(), arch, user });
     }

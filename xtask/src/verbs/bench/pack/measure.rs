@@ -56,8 +56,10 @@ pub(super) fn script(
     let started = Instant::now();
     cmd.log(dir.join("bench.log")).run()?;
     let wall = started.elapsed();
-    let times = fs::read_to_string(dir.join("times"))
-        .with_context(|| format!("{purpose}: the shell left no times"))?;
+    let times = fs::read_to_string(dir.join("times")).with_context(|| {
+        let log = dir.join("bench.log");
+        format!("{purpose}: the shell left no times; what it said is in {}", log.display())
+    })?;
     let cpu: Duration = times.split_whitespace().filter_map(shell_time).sum();
     let bytes = made(dir, output)?;
     eprintln!("    {:.2} s, {:.1} s of CPU", wall.as_secs_f64(), cpu.as_secs_f64());
@@ -68,7 +70,11 @@ pub(super) fn script(
 fn made(dir: &Path, output: &str) -> Result<u64> {
     let path = dir.join(output);
     let meta = fs::metadata(&path);
-    Ok(meta.with_context(|| format!("{} was not made; see bench.log there", path.display()))?.len())
+    let missing = || {
+        let log = dir.join("bench.log");
+        format!("{} was not made; what was said is in {}", path.display(), log.display())
+    };
+    Ok(meta.with_context(missing)?.len())
 }
 
 /// `1m2.345s`
@@ -90,7 +96,11 @@ pub(super) fn ourselves(dir: &Path, args: &[&str], output: &str) -> Result<Run> 
     let proc = PathBuf::from(format!("/proc/{}", child.id()));
     while child.is_running() {
         if started.elapsed() > LIMIT {
-            bail!("{output} takes more than an hour; see bench.log beside it");
+            bail!(
+                "{output} takes more than an hour, which no machine needs\n  hint: see {}, and what \
+                 else this machine does",
+                dir.join("bench.log").display()
+            );
         }
         look(&proc, output, &mut run);
         std::thread::sleep(TICK);
