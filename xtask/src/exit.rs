@@ -115,6 +115,9 @@ fn remedy(error: &anyhow::Error) -> Option<&'static str> {
         }
         ErrorKind::ReadOnlyFilesystem => "write elsewhere: --out DIR, --media-dir DIR",
         ErrorKind::NotADirectory => "a file is where a directory should be: move it away",
+        ErrorKind::AlreadyExists => {
+            "something of that name is in the way: move it away, or name another"
+        }
         ErrorKind::IsADirectory => "a directory is where a file should be: move it away",
         _ => return None,
     })
@@ -141,6 +144,7 @@ mod tests {
             (ErrorKind::PermissionDenied, Some("ls -ld")),
             (ErrorKind::ReadOnlyFilesystem, Some("--out")),
             (ErrorKind::NotADirectory, Some("move")),
+            (ErrorKind::AlreadyExists, Some("name another")),
             (ErrorKind::NotFound, None),
         ] {
             let failed: io::Result<()> = Err(io::Error::from(kind));

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::Result;
 
@@ -25,7 +26,8 @@ pub fn file(what: &str, path: &Path) -> Result<PathBuf> {
     })?;
     if absolute.is_dir() {
         return Err(Coded::usage(format!(
-            "{what} {shown}: this is a directory, and a file is needed"
+            "{what} {shown}: this is a directory, and a file is needed\n  hint: {}",
+            inside(path)
         )));
     }
     match fs::File::open(&absolute) {
@@ -34,6 +36,15 @@ pub fn file(what: &str, path: &Path) -> Result<PathBuf> {
             "{what} {shown} cannot be opened: {error}\n  hint: see owner and mode with `ls -l {shown}`"
         ))),
     }
+}
+
+/// A number of the command line; Rust's own words ("invalid digit found in
+/// string") say too little.
+///
+/// # Errors
+/// Anything else, with what is needed.
+pub fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "a whole number is needed, for example 2".into())
 }
 
 /// A word that can only mean a file. An id may hold a dot (`xcp-ng-8.3`), so
@@ -51,6 +62,23 @@ fn missing(what: &str, path: &Path) -> anyhow::Error {
         path.display(),
         near(path)
     ))
+}
+
+/// Files of a directory that was named in place of one of them.
+fn inside(dir: &Path) -> String {
+    /// More are no choice but a listing.
+    const SHOWN: usize = 5;
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut files: Vec<String> = entries
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| dir.join(entry.file_name()).display().to_string())
+        .collect();
+    files.sort_unstable();
+    match files.len() {
+        0 => "there is no file in it".into(),
+        number if number > SHOWN => format!("name one of the {number} files in it"),
+        _ => format!("in it: {}", files.join(", ")),
+    }
 }
 
 /// The nearest thing to a path that is not there.
@@ -102,7 +130,7 @@ mod tests {
             ("rhel-9.6-dvd.is0", "did you mean"),
             ("other", "there is no such file\n  hint: see what is there"),
             ("none/rhel.iso", "/none either"),
-            (".", "this is a directory"),
+            (".", "this is a directory, and a file is needed\n  hint: in it: /"),
             ("rhel-9.6-dvd.iso/x", "Not a directory"),
         ] {
             let error = file("--iso", &at(name)).unwrap_err();

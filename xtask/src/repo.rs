@@ -1,5 +1,6 @@
 //! Where things are: the tree, the outputs, the media.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -31,10 +32,12 @@ impl Repo {
             Some(dir) => tree(&cwd, dir)?,
             None => upwards(&cwd).unwrap_or_else(compiled_at),
         };
-        let place = |given: Option<&Path>, name: &str| {
-            given.map_or_else(|| root.join(name), |dir| cwd.join(dir))
+        let place = |given: Option<&Path>, flag: &str, name: &str| match given {
+            Some(dir) => directory(&cwd, dir, flag),
+            None => Ok(root.join(name)),
         };
-        Ok(Self { out: place(out, "out"), media: place(media, "media"), root })
+        let (out, media) = (place(out, "--out", "out")?, place(media, "--media-dir", "media")?);
+        Ok(Self { out, media, root })
     }
 
     /// The checked catalog.
@@ -62,6 +65,19 @@ impl Repo {
     }
 }
 
+/// `--out` or `--media-dir`, as an absolute path; it need not be there.
+fn directory(cwd: &Path, dir: &Path, flag: &str) -> Result<PathBuf> {
+    let path = cwd.join(dir);
+    if path.is_file() {
+        return Err(Coded::usage(format!(
+            "{flag} {}: this is a file, and a directory is needed\n  hint: name another; it is made \
+             if it is not there",
+            dir.display()
+        )));
+    }
+    Ok(path)
+}
+
 /// `--root`, as an absolute path.
 fn tree(cwd: &Path, dir: &Path) -> Result<PathBuf> {
     let wrong = |why: &str| {
@@ -69,7 +85,10 @@ fn tree(cwd: &Path, dir: &Path) -> Result<PathBuf> {
         let hint = "a directory that holds image directories is needed; XTASK_ROOT counts too";
         Coded::usage(format!("--root {shown}: {why}\n  hint: {hint}"))
     };
-    let path = cwd.join(dir).canonicalize().map_err(|error| wrong(&error.to_string()))?;
+    let path = cwd.join(dir).canonicalize().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => wrong("there is no such directory"),
+        _ => wrong(&error.to_string()),
+    })?;
     if path.is_dir() { Ok(path) } else { Err(wrong("this is no directory")) }
 }
 
@@ -94,6 +113,18 @@ mod tests {
     fn found_from_a_subdirectory() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         assert_eq!(upwards(&here.join("src")).as_deref(), here.parent());
+    }
+
+    #[test]
+    fn a_file_is_no_place_for_outputs() {
+        let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        for (out, media, flag) in [(Some(file), None, "--out"), (None, Some(file), "--media-dir")] {
+            let error = Repo::find(None, out, media).unwrap_err();
+            assert_eq!(crate::exit::of(&error), Exit::Usage);
+            assert!(error.to_string().starts_with(flag), "{error}");
+        }
+        let none = Repo::find(None, Some(Path::new("/no/such")), None).unwrap();
+        assert_eq!(none.out, Path::new("/no/such"));
     }
 
     #[test]

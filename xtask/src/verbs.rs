@@ -28,6 +28,7 @@ pub mod upload;
 pub mod validate;
 
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -35,6 +36,7 @@ use crate::catalog::{self, Catalog, Selection, Target};
 use crate::cli::Targets;
 use crate::date;
 use crate::exit::Coded;
+use crate::given;
 use crate::repo::Repo;
 
 /// What every verb gets.
@@ -87,6 +89,24 @@ pub fn only<'c>(word: &str, chosen: &[&'c Target]) -> Result<&'c Target> {
         chosen.len(),
         names.join(", ")
     )))
+}
+
+/// A target's name where a file is needed, which is not there.
+///
+/// # Errors
+/// The word means a target (exit 2), with what to do instead.
+fn no_target(path: &Path, context: &Context, hint: &str) -> Result<()> {
+    let Some(word) = path.to_str().filter(|word| !path.exists() && !given::is_meant(word)) else {
+        return Ok(());
+    };
+    let wanted = Targets { targets: vec![word.to_owned()], ..Targets::default() };
+    let catalog = context.repo.catalog().ok();
+    match catalog.is_some_and(|catalog| selected(&catalog, &wanted).is_ok()) {
+        true => {
+            Err(Coded::usage(format!("{word} is a target, and a file is needed\n  hint: {hint}")))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Prints data to stdout; a closed pipe (`| head`) ends quietly.

@@ -104,7 +104,17 @@ build rehl9
 plan 'debian-9*'
 plan windows-2022 --arch arm64
 plan ssh
+plan debian-99
+plan ubuntu-24
+plan debian-bookworm
+plan debian-12-mirrro
+plan rocky9-amd46
+plan debian-12 --file ks.cfg
+plan debian-12 --firmware /nowhere/CODE.fd,/nowhere/VARS.fd
+plan debian-12 --var-file disks
 list --frobnicate
+list --out notes.txt
+list --media-dir notes.txt
 list --fromat json
 build debian-12 --isoo x.iso
 build rhel9 --iso rhel-9.6-x86_64-dvd.is0
@@ -132,6 +142,12 @@ pack notes.txt --output x.tar.gz
 pack notes.txt --output x.zip
 pack notes.txt --output none/x.tar.gz
 pack notes.txt
+pack debian-12 --output x.tar.gz
+pack notes.txt --output x.tar.gz --keep fstap
+pack notes.txt --output x.tar.gz --keep everything
+pack notes.txt --output x.tar.gz --disk-format qcow2
+pack notes.txt --output x.tar.gz --boot-partition sda1
+inspect debian-12
 inspect x.tar.gz
 inspect notes.txt
 inspect empty.tar.gz
@@ -140,9 +156,16 @@ inspect empty.tar.gz --target debain-12
 deploy-test debian-12
 deploy-test notes.txt
 deploy-test x.tar.gz
+deploy-test ./disks
+deploy-test debian-12 --target debian-12
+deploy-test notes.txt --target rokcy9
 upload debian-12
 upload notes.txt --name custom/mine
 upload x.tar.gz
+upload ./disks
+upload rhel-9.6-x86_64-dvd.iso
+upload debian-99
+upload debian-12 --print-command --format json
 remote list
 remote list --credentials notes.txt
 new rocky9 --like rocky8
@@ -150,13 +173,18 @@ new MyOS --like rocky9
 new rocky11 --like rokcy10
 explain HLC001
 explain nonsense
+fuzz tra
+remote try custom/x --tag imagetest
 fmt notes.txt
 fmt nowhere
+fmt disks
 ssh debian-12
 clean debain
 matrix --shard 5/2
 completions fsh
 man biuld
+man nonsense
+man --dir notes.txt
 bench model --maas 2.9
 --root nowhere list
 --root notes.txt list

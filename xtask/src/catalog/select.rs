@@ -95,15 +95,46 @@ fn unknown(catalog: &Catalog, pattern: &str, selection: &Selection<'_>) -> Strin
         }
     }
     let prefixes: Vec<String> = catalog.targets().flat_map(Target::prefixes).collect();
-    let hint = match suggest(pattern, prefixes.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if catalog.images.is_empty() => {
+    let near = suggest(pattern, prefixes.iter().map(String::as_str));
+    let hint = match (near, continued(&prefixes, pattern)) {
+        (near, Some(there))
+            if is_number(pattern) || near.is_none_or(|n| pattern.starts_with(n)) =>
+        {
+            format!("there is {there}")
+        }
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, _) if catalog.images.is_empty() => {
             "this tree has no image.toml: work in a clone of the repository, or name it with --root"
                 .into()
         }
-        None => "`cargo xtask list` shows every image".into(),
+        (None, _) => "`cargo xtask list` shows every image".into(),
     };
     format!("no target matches `{pattern}`\n  hint: {hint}")
+}
+
+/// Whether the last part of a name begins as releases do: one number is like
+/// another, so that the nearest is not what was meant.
+fn is_number(pattern: &str) -> bool {
+    let last = pattern.rsplit('-').next().unwrap_or_default();
+    last.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// What can follow the part of a name before its last dash: the releases, for
+/// `debian-99`.
+fn continued(prefixes: &[String], pattern: &str) -> Option<String> {
+    let (known, _) = pattern.trim_end_matches('/').rsplit_once('-')?;
+    let longer = |prefix: &&String| prefix.strip_prefix(known).is_some_and(|r| r.starts_with('-'));
+    let all: Vec<&String> = prefixes.iter().filter(longer).collect();
+    let mut next: Vec<&str> = vec![];
+    for prefix in &all {
+        // Of `debian-12` and `debian-12-mirror`, the first.
+        let is_next =
+            !all.iter().any(|p| prefix.strip_prefix(&***p).is_some_and(|r| r.starts_with('-')));
+        if is_next && !next.contains(&prefix.as_str()) {
+            next.push(prefix);
+        }
+    }
+    (!next.is_empty()).then(|| next.join(", "))
 }
 
 /// Shell-style match: `*`, `?`, `[ab]`, `[0-9]`, `[!x]`. Ids are ASCII.

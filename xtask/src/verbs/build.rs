@@ -26,6 +26,7 @@ use crate::engine::host::View;
 use crate::engine::run::OnError;
 use crate::exit::{self, Coded, Exit};
 use crate::finding::Findings;
+use crate::given;
 use crate::maas::credentials::ServerFlags;
 use crate::pipeline::Preparation;
 use crate::signal::CancelToken;
@@ -74,7 +75,7 @@ pub struct Args {
     #[arg(long, value_name = "MIB", value_parser = mebibytes)]
     memory: Option<u64>,
     /// More attempts after a failure that may pass by itself, such as of a network
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = given::number::<u32>)]
     retries: u32,
     /// Build what failed or was not started in the last run
     #[arg(long, conflicts_with_all = ["targets", "all"])]

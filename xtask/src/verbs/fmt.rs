@@ -57,6 +57,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
     for root in &roots {
         files.extend(templates(root)?);
     }
+    if files.is_empty() {
+        // In CI a wrong directory would be green for ever.
+        let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
+        return Err(Coded::nothing(format!(
+            "there is no template in {}\n  hint: files that end in {} are formatted",
+            roots.join(", "),
+            SUFFIXES.join(" or ")
+        )));
+    }
     let (mut changed, mut wrong) = (0, 0);
     for file in &files {
         match one(args, context, file)? {
@@ -146,8 +155,12 @@ fn standard_input(args: &Args) -> Result<Exit> {
 /// Files below a directory, or the file itself.
 fn templates(root: &Path) -> Result<Vec<PathBuf>> {
     let missing = |error: std::io::Error| {
-        let hint = "files or directories; without one, the whole tree is formatted";
-        Coded::usage(format!("{}: {error}\n  hint: {hint}", root.display()))
+        let hint = "name files or directories; without one, the whole tree is formatted";
+        let what = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file or directory".into(),
+            _ => error.to_string(),
+        };
+        Coded::usage(format!("{}: {what}\n  hint: {hint}", root.display()))
     };
     let metadata = fs::metadata(root).map_err(missing)?;
     if metadata.is_file() {

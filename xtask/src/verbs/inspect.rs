@@ -66,6 +66,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         _ => None,
     };
     for path in [Some(&args.artifact), args.other.as_ref()].into_iter().flatten() {
+        let hint = "name the artifact: `cargo xtask build` leaves it in out/, in the directory of \
+                    its target";
+        super::no_target(path, context, hint)?;
         given::file("the artifact", path)?;
     }
     let first = Seen::read(&args.artifact, args, target)?;

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use disk_image::block;
 use disk_image::gzip;
 use disk_image::pack::{AddTree, PackRequest, Packed, Progress, RootSelector, Watch};
-use disk_image::policy::Kind;
+use disk_image::policy::{Kind, STANDARD};
 use disk_image::{Error, ErrorKind};
 use values::FormatArg;
 
@@ -26,6 +26,7 @@ use crate::cli::Format;
 use crate::contents::{self, Contents};
 use crate::contract::{self, Expectations, Verdict};
 use crate::exit::{Coded, Exit};
+use crate::finding::suggest;
 use crate::given;
 use crate::signal::CancelToken;
 use crate::table;
@@ -55,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     root_partition: Option<String>,
     /// Partition that is /boot [default: by fstab, or the one with the GPT type for it, if any]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = given::number::<u32>)]
     boot_partition: Option<u32>,
     /// Directory that becomes /curtin in the image, instead of what is there
     #[arg(long, value_name = "DIR")]
@@ -67,7 +68,7 @@ pub struct Args {
     #[arg(long)]
     single_member: bool,
     /// Compressing threads [default: one per CPU]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = given::number::<usize>)]
     threads: usize,
     /// Clean-up rule that shall not be applied (repeatable), for example fstab
     #[arg(long, value_name = "RULE")]
@@ -108,6 +109,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         _ => None,
     };
     let kind = kind(args, target)?;
+    check_kept(args)?;
+    let hint = "`cargo xtask build` packs what it builds; here name a disk, and the target with \
+                --target";
+    super::no_target(&args.disk, context, hint)?;
     let request = request(args, kind)?;
     if request.output.exists() && !args.force {
         let shown = request.output.display();
@@ -130,6 +135,19 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit> {
         describe(&checked)?;
     }
     report::show(&checked, started.elapsed(), args.format)
+}
+
+/// Rules of `--keep` that there are not.
+fn check_kept(args: &Args) -> Result<()> {
+    let known: Vec<&str> = STANDARD.iter().map(|rule| rule.id).collect();
+    let Some(wrong) = args.keep.iter().find(|id| !known.contains(&id.as_str())) else {
+        return Ok(());
+    };
+    let hint = match suggest(wrong, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => known.join(", "),
+    };
+    Err(Coded::usage(format!("--keep {wrong}: no such rule of the clean-up\n  hint: {hint}")))
 }
 
 fn kind(args: &Args, target: Option<&Target>) -> Result<Kind> {

@@ -47,8 +47,10 @@ impl PlanFlags {
         };
         if let Some(text) = &self.firmware {
             // Otherwise the host's would silently take its place.
-            firmware::from_override(text, Arch::Amd64)
-                .map_err(|why| Coded::usage(format!("--firmware: {why}")))?;
+            firmware::from_override(text, Arch::Amd64).map_err(|why| {
+                let hint = "`cargo xtask doctor` shows the firmware of this host";
+                Coded::usage(format!("--firmware: {why}\n  hint: {hint}"))
+            })?;
         }
         let var_files = self.var_file.iter().map(|path| given::file("--var-file", path));
         Ok(Options {
@@ -63,7 +65,8 @@ impl PlanFlags {
 
 fn name_value(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    pair.map(|(n, v)| (n.to_owned(), v.to_owned())).ok_or_else(|| "NAME=VALUE is needed".into())
+    pair.map(|(n, v)| (n.to_owned(), v.to_owned()))
+        .ok_or_else(|| "NAME=VALUE is needed, for example memory=4096".into())
 }
 
 /// Which targets, and how the plan is printed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::exit::{Coded, Exit};
+use crate::given;
 use crate::maas::model::dialect::{self, Dialect};
 use crate::maas::model::fault::{Calm, Happened, Plan, Random};
 use crate::maas::model::front::Server;
@@ -22,7 +23,7 @@ pub struct Args {
     #[arg(long, default_value = "3.7", value_name = "RELEASE")]
     maas: String,
     /// Port on 127.0.0.1 [default: a free one]
-    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    #[arg(long, default_value_t = 0, hide_default_value = true, value_parser = given::number::<u16>)]
     port: u16,
     /// So many of a thousand requests go wrong
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=900))]

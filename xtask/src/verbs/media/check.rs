@@ -15,6 +15,7 @@ use crate::catalog::{MediaKind, Target};
 use crate::cli::{Format, Targets};
 use crate::exit::{Coded, Exit};
 use crate::finding::Findings;
+use crate::given;
 use crate::media::bootstrap::Recipe;
 use crate::media::check::{Asker, Probe};
 use crate::media::pin::Token;
@@ -41,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     via: Option<String>,
     /// Requests at once
-    #[arg(long, short, value_name = "N", default_value_t = 16)]
+    #[arg(long, short, value_name = "N", default_value_t = 16, value_parser = given::number::<usize>)]
     jobs: usize,
 }
 

@@ -10,6 +10,7 @@ use crate::arch::Arch;
 use crate::cli::Targets;
 use crate::cmd::Cmd;
 use crate::exit::Exit;
+use crate::given;
 use crate::maas::api::{Api, Machine};
 use crate::maas::connect::Connection;
 use crate::maas::credentials::ServerFlags;
@@ -36,7 +37,7 @@ pub(super) struct TryArgs {
     #[arg(long, value_enum, value_name = "ARCH")]
     arch: Option<Arch>,
     /// Minutes a deployment may take
-    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = given::number::<u64>)]
     limit: u64,
     /// Keep the machine, also after a failure
     #[arg(long)]

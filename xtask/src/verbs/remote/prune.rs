@@ -11,6 +11,7 @@ use crate::catalog::glob;
 use crate::cli::Format;
 use crate::date;
 use crate::exit::{Coded, Exit};
+use crate::given;
 use crate::maas::connect::Connection;
 use crate::maas::credentials::ServerFlags;
 use crate::maas::resource::{Resource, Set};
@@ -21,7 +22,7 @@ pub(super) struct PruneArgs {
     #[arg(value_name = "PATTERN")]
     pattern: String,
     /// Only images whose newest set is older than so many days
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = given::number::<u64>)]
     older_than: u64,
     /// Delete what is shown
     #[arg(long, conflicts_with = "dry_run")]

@@ -89,7 +89,8 @@ impl Header {
     pub fn parse(raw: &[u8]) -> Result<Self> {
         let version = be32(raw, 4);
         if !raw.starts_with(MAGIC) {
-            return Err(Error::new(ErrorKind::NotThisFormat, PLACE, "no qcow2 magic number"));
+            return Err(Error::new(ErrorKind::NotThisFormat, PLACE, "no qcow2 magic number")
+                .hint("it is another format; without --disk-format its first bytes decide"));
         }
         if !matches!(version, 2 | 3) {
             let reason = format!("version {version} is not supported, only 2 and 3 are");
