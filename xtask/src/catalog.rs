@@ -151,7 +151,12 @@ pub fn load_image(root: &Path, dir: &Path) -> Result<Image, Vec<Finding>> {
     let path = dir.join(IMAGE_FILE);
     let shown = path.strip_prefix(root).unwrap_or(&path);
     let text = fs::read_to_string(&path).map_err(|e| {
-        vec![Finding::error("CAT006", Place::file(shown), format!("cannot be read: {e}"))]
+        let help = match e.kind() {
+            std::io::ErrorKind::InvalidData => "save it as UTF-8",
+            _ => "see owner and mode with `ls -l`; `git checkout` brings a lost file back",
+        };
+        let place = Place::file(shown);
+        vec![Finding::error("CAT006", place, format!("cannot be read: {e}")).help(help)]
     })?;
     let findings = schema::check(shown, &text);
     if !findings.is_empty() {

@@ -193,11 +193,14 @@ impl Resolver {
                 vars.insert(name.to_owned(), path.to_string_lossy().into_owned());
                 Ok(())
             }
-            _ => Err(vec![Finding::error(
-                "VAR002",
-                At::file(Path::new(&target.image)),
-                format!("{flag} is of no use for {}: no variable takes it", target.id),
-            )]),
+            _ => Err(vec![
+                Finding::error(
+                    "VAR002",
+                    At::file(Path::new(&target.image)),
+                    format!("{flag} is of no use for {}: no variable takes it", target.id),
+                )
+                .help(format!("leave it out; `{}/README.md` lists the knobs", target.image)),
+            ]),
         };
         let medium = match target.facts.media.kind {
             MediaKind::User => target.facts.media.variable.as_deref(),

@@ -148,16 +148,11 @@ pub fn meant_or_known<'a>(given: &str, known: impl IntoIterator<Item = &'a str>)
     }
 }
 
-/// The first few of some names, `None` if there are none.
+/// Some names, `None` if there are none or more than anybody reads.
 pub fn listed(names: &[&str]) -> Option<String> {
-    /// More than this is a wall.
-    const SHOWN: usize = 8;
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| short(name)).collect();
-    let more = match names.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    (!names.is_empty()).then(|| format!("known: {}{more}", shown.join(", ")))
+    const MOST: usize = 12;
+    let shown: Vec<String> = names.iter().take(MOST).map(|name| short(name)).collect();
+    (1..=MOST).contains(&names.len()).then(|| format!("known: {}", shown.join(", ")))
 }
 
 /// A name between backticks, fit for a terminal.

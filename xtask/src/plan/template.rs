@@ -77,7 +77,8 @@ pub fn source<'e>(evaluated: &'e Evaluated, dir: &Path) -> Result<&'e BuildSourc
     match all.as_slice() {
         [one] => Ok(one),
         [] => {
-            Err(Box::new(Finding::error("SRC001", Place::file(dir), "no build uses a qemu source")))
+            let finding = Finding::error("SRC001", Place::file(dir), "no build uses a qemu source");
+            Err(Box::new(finding.help("build { sources = [\"source.qemu.NAME\"] }")))
         }
         several => {
             let names: Vec<String> = several.iter().map(|s| s.id()).collect();

@@ -72,6 +72,7 @@ pub fn missing(root: &Path, named: &[(PathBuf, Span)]) -> Vec<Finding> {
             let shown = path.strip_prefix(root).unwrap_or(path);
             let place = crate::plan::diagnose::span(root, span);
             Finding::error("REF001", place, format!("{} does not exist", shown.display()))
+                .help("make the file, or correct the name")
         })
         .collect()
 }

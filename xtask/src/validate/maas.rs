@@ -26,7 +26,11 @@ pub fn check(root: &Path, dir: &Path, target: &Target) -> Vec<Finding> {
     let refused = !findings.is_empty();
     let wrong = maas.base_image.as_ref().filter(|_| !refused);
     let wrong = wrong.and_then(|base| wrong_base(&maas.name, base));
-    findings.extend(wrong.map(|message| Finding::error("MAA002", place("base_image"), message)));
+    findings.extend(wrong.map(|message| {
+        let help = "the Ubuntu or relative whose preseed fits, for example ubuntu/noble or rhel/9; \
+                    only custom/ names have one";
+        Finding::error("MAA002", place("base_image"), message).help(help)
+    }));
     let (system, _) = maas.name.split_once('/').unwrap_or(("custom", ""));
     if target.facts.artifact == ArtifactKind::Ddgz && ["suse", "ubuntu"].contains(&system) {
         let message =
@@ -37,7 +41,8 @@ pub fn check(root: &Path, dir: &Path, target: &Target) -> Vec<Finding> {
     let cloud = [Family::Debian, Family::El, Family::Suse].contains(&target.facts.family);
     if maas.login_user == "root" && cloud {
         let message = "root is no user that cloud-init gives MAAS's keys to";
-        findings.push(Finding::warning("MAA004", place("login_user"), message));
+        let finding = Finding::warning("MAA004", place("login_user"), message);
+        findings.push(finding.help("name the default_user of the image's cloud.cfg"));
     }
     findings
 }

@@ -19,6 +19,12 @@ pub const HEADINGS: [&str; 8] = [
     "Known limits",
 ];
 
+/// What mends DOC003.
+const TABLE: &str = "`cargo xtask docs` writes the table from the template";
+/// What mends DOC004.
+const UPLOAD: &str =
+    "`cargo xtask docs` writes what it generates; names and kinds stand in image.toml";
+
 /// Compares an image's README with the variables of its template and with all of
 /// its targets: the README speaks of those that were not asked for as well.
 #[must_use]
@@ -26,7 +32,9 @@ pub fn check(root: &Path, image: &Image, variables: &BTreeSet<String>) -> Vec<Fi
     let path = image.dir.join("README.md");
     let shown = path.strip_prefix(root).unwrap_or(&path);
     let Ok(text) = fs::read_to_string(&path) else {
-        return vec![Finding::warning("DOC002", Place::file(shown), "there is no README.md")];
+        let help = format!("write one with the headings {}", HEADINGS.join(", "));
+        let finding = Finding::warning("DOC002", Place::file(shown), "there is no README.md");
+        return vec![finding.help(help)];
     };
     let readme = Readme { shown, text: &text };
     let mut findings = readme.headings();
@@ -71,7 +79,7 @@ impl Readme<'_> {
                 if !variables.contains(name) {
                     let place = self.at(at + offset..at + offset + name.len());
                     let message = format!("the template declares no variable `{name}`");
-                    findings.push(Finding::warning("DOC003", place, message));
+                    findings.push(Finding::warning("DOC003", place, message).help(TABLE));
                 }
                 listed.insert(name);
             }
@@ -81,7 +89,7 @@ impl Readme<'_> {
         findings.extend(missing.map(|name| {
             let place = self.at(start.saturating_sub(9)..start.saturating_sub(1));
             let message = format!("variable `{name}` is not in the table of knobs");
-            Finding::warning("DOC003", place, message)
+            Finding::warning("DOC003", place, message).help(TABLE)
         }));
         findings
     }
@@ -98,7 +106,8 @@ impl Readme<'_> {
         let wrong_kind = |name: &str| format!("no target's artifact is a `{name}`");
         let names = names.into_iter().map(|(place, name)| (place, wrong_name(name)));
         let kinds = kinds.into_iter().map(|(place, name)| (place, wrong_kind(name)));
-        names.chain(kinds).map(|(at, text)| Finding::warning("DOC004", at, text)).collect()
+        let all = names.chain(kinds).map(|(at, text)| Finding::warning("DOC004", at, text));
+        all.map(|finding| finding.help(UPLOAD)).collect()
     }
 
     /// Values of an upload line's `key='value'` that are not good.

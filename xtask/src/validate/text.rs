@@ -54,7 +54,8 @@ pub fn template(root: &Path, template: &Template) -> Vec<Finding> {
             if !block.attributes.iter().any(|name| name == needed) {
                 let place = diagnose::span(root, &block.span);
                 let message = format!("variable `{}` has no {needed}", block.name);
-                findings.push(Finding::warning("VAR004", place, message));
+                let help = format!("add one: {needed} = ...");
+                findings.push(Finding::warning("VAR004", place, message).help(help));
             }
         }
     }
@@ -98,7 +99,8 @@ fn file(root: &Path, path: &Path) -> Option<Finding> {
         Ok(bytes) => bytes,
         Err(e) => {
             let message = format!("cannot be read: {e}");
-            return Some(Finding::error("TXT001", Place::file(shown), message));
+            let finding = Finding::error("TXT001", Place::file(shown), message);
+            return Some(finding.help("see owner and mode with `ls -l`"));
         }
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
@@ -108,11 +110,13 @@ fn file(root: &Path, path: &Path) -> Option<Finding> {
         let message = "the file is not UTF-8";
         return is_text
             .contains(&extension)
-            .then(|| Finding::error("TXT001", Place::file(shown), message));
+            .then(|| Finding::error("TXT001", Place::file(shown), message))
+            .map(|finding| finding.help("save it as UTF-8"));
     };
     if let Some(at) = text.find('\0') {
         let place = Place::bytes(shown, text, at..at + 1);
-        return Some(Finding::error("TXT001", place, "there is a NUL byte in the text"));
+        let finding = Finding::error("TXT001", place, "there is a NUL byte in the text");
+        return Some(finding.help("remove it; a shell or a template ends there or fails"));
     }
     if bytes.starts_with(b"#!") && text.lines().next().is_some_and(|l| l.len() < text.len()) {
         let first = text.find('\n').unwrap_or(0);
@@ -127,7 +131,8 @@ fn file(root: &Path, path: &Path) -> Option<Finding> {
         if line.len() > LONGEST_LINE {
             let message = format!("a line of {} bytes", line.len());
             let place = Place::bytes(shown, text, at..at + 1);
-            return Some(Finding::warning("TXT002", place, message));
+            let finding = Finding::warning("TXT002", place, message);
+            return Some(finding.help("break it, or fetch what it holds as a file of its own"));
         }
         at += line.len();
     }

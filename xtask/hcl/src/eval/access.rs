@@ -142,7 +142,8 @@ fn choices(collection: &Value, key: &Value) -> Option<String> {
     Some(match (suggest(given, known.iter().copied()), listed(&known)) {
         (Some(near), _) => format!("there is no {what}: did you mean `{near}`?"),
         (None, Some(known)) => format!("there is no {what}; {known}"),
-        (None, None) => format!("there is no {what}: it is empty"),
+        (None, None) if known.is_empty() => format!("there is no {what}: it is empty"),
+        (None, None) => format!("there is no {what}"),
     })
 }
 

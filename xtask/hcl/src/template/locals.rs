@@ -209,6 +209,7 @@ impl<'a> Session<'a> {
 
     fn undeclared_local(&mut self, reference: &Reference, pending: &PendingLocals<'_>) {
         let label = meant_or_known(&reference.name, pending.keys().map(String::as_str));
+        let label = label.or_else(|| Some("declare it in a locals block".to_owned()));
         let detail = format!("There is no local named {}.", quote(&reference.name));
         let span = reference.span.clone();
         let problem = Diagnostic::error("Undeclared local", detail, span);
