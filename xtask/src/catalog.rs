@@ -164,7 +164,7 @@ pub fn load_image(root: &Path, dir: &Path) -> Result<Image, Vec<Finding>> {
     }
     let raw: RawImage = toml::from_str(&text).map_err(|e| {
         let place = Place::bytes(shown, &text, e.span().unwrap_or(0..0));
-        vec![Finding::error("CAT002", place, e.message())]
+        vec![Finding::error("CAT002", place, e.message()).help(schema::DESCRIBED)]
     })?;
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     checked(name, dir, &raw).map_err(|problems| {
@@ -180,7 +180,7 @@ fn locate(file: &Path, text: &str, problem: String) -> Finding {
     let at = text.find(word).filter(|_| !word.is_empty());
     let place =
         at.map_or_else(|| Place::file(file), |i| Place::bytes(file, text, i..i + word.len()));
-    Finding::error("CAT007", place, problem)
+    Finding::error("CAT007", place, problem).help(schema::DESCRIBED)
 }
 
 fn checked(name: String, dir: &Path, raw: &RawImage) -> Result<Image, Vec<String>> {
@@ -234,7 +234,9 @@ fn check_default(
             problems.push(format!("`default.{what}` is missing: the image declares several"))
         }
         Some(default) if !known.contains(&Some(default)) => {
-            problems.push(format!("`{default}` is no {what} of this image"));
+            let known: Vec<&str> = known.iter().copied().flatten().collect();
+            let has = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            problems.push(format!("`{default}` is no {what} of this image, which has {has}"));
         }
         _ => {}
     }

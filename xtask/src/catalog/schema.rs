@@ -45,13 +45,18 @@ pub fn check(file: &Path, text: &str) -> Vec<Finding> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut checker = Checker { file, text, schema: image_schema(), findings: vec![], more: 0 };
     for error in errors {
-        checker.add("CAT002", error.span().unwrap_or(0..0), error.message().to_owned(), None);
+        let message = error.message().to_owned();
+        let help = Some(DESCRIBED.to_owned());
+        checker.add("CAT002", error.span().unwrap_or(0..0), message, help);
     }
     if checker.findings.is_empty() {
         checker.table(document.get_ref(), document.span(), checker.schema, "");
     }
     checker.finish()
 }
+
+/// Where to look when the words of the problem are not enough.
+pub(super) const DESCRIBED: &str = "`cargo xtask schema` describes every key of the file";
 
 /// Problems of one file that are told one by one: finding the line of each costs a
 /// look through the file, and nobody reads thousands.

@@ -117,6 +117,9 @@ impl Seed {
             "shows another place"
         } else if !findings.iter().all(rightly) {
             "is not alone"
+        // What another program found is in its words, with its own id to look up.
+        } else if self.tool.is_none() && mine.iter().any(|f| f.help.is_none()) {
+            "does not say what to do"
         } else {
             return None;
         };
