@@ -22,7 +22,9 @@ pub fn file(what: &str, path: &Path) -> Result<PathBuf> {
     let shown = path.display();
     let absolute = path.canonicalize().map_err(|error| match error.kind() {
         ErrorKind::NotFound => missing(what, path),
-        _ => Coded::usage(format!("{what} {shown}: {error}")),
+        _ => Coded::usage(format!(
+            "{what} {shown}: {error}\n  hint: `namei -l {shown}` shows owner and mode on the way there"
+        )),
     })?;
     if absolute.is_dir() {
         return Err(Coded::usage(format!(

@@ -135,6 +135,8 @@ validate debian-12 --format yaml
 media fetch rhel9
 media fetch rhel9 --iso rhel-9.6-x86_64-dvd.iso
 media verify notes.txt sha256:abc
+media verify nothing.iso none
+media verify disks none
 media bootstrap rhel9
 pack disk.qcow2 --output x.tar.gz
 pack disks --output x.tar.gz
@@ -152,6 +154,7 @@ inspect x.tar.gz
 inspect notes.txt
 inspect empty.tar.gz
 inspect disks
+inspect notes.txt/x.tar.gz
 inspect empty.tar.gz --target debain-12
 deploy-test debian-12
 deploy-test notes.txt
@@ -168,6 +171,7 @@ upload debian-99
 upload debian-12 --print-command --format json
 remote list
 remote list --credentials notes.txt
+remote list --credentials nothing.toml
 new rocky9 --like rocky8
 new MyOS --like rocky9
 new rocky11 --like rokcy10

@@ -171,7 +171,16 @@ fn from_file(path: &Path) -> Result<Server, String> {
 /// A file's text, if nobody else can read it.
 fn private_text(path: &Path) -> Result<String, String> {
     let shown = path.display();
-    let mode = fs::metadata(path).map_err(|e| format!("{shown}: {e}"))?.permissions().mode();
+    let meta = fs::metadata(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => format!(
+            "{shown}: there is no such file\n  hint: --credentials or XTASK_MAAS_CREDENTIALS names \
+             it; two lines: url = \"http://HOST:5240/MAAS\" and key = \"A:B:C\", mode 0600"
+        ),
+        _ => format!(
+            "{shown}: {e}\n  hint: `namei -l {shown}` shows owner and mode on the way there"
+        ),
+    })?;
+    let mode = meta.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(format!(
             "{shown} holds an API key, and others can read it (mode {:04o})\n  hint: chmod 600 \
@@ -179,7 +188,8 @@ fn private_text(path: &Path) -> Result<String, String> {
             mode & 0o7777
         ));
     }
-    fs::read_to_string(path).map_err(|e| format!("{shown}: {e}"))
+    fs::read_to_string(path)
+        .map_err(|e| format!("{shown}: {e}\n  hint: see owner and mode with `ls -l {shown}`"))
 }
 
 /// One `maas login`.
@@ -257,7 +267,8 @@ fn profiles_of(path: &Path) -> Result<Vec<Profile>, String> {
             ));
         }
     }
-    let bytes = fs::read(path).map_err(|e| wrong(e.to_string()))?;
+    let hint = "see owner and mode with `ls -l`; --credentials FILE does without the maas CLI";
+    let bytes = fs::read(path).map_err(|e| wrong(format!("{e}\n  hint: {hint}")))?;
     let rows = sqlite::rows(&bytes, "profiles").map_err(wrong)?;
     Ok(rows.into_iter().filter_map(profile).collect())
 }

@@ -30,7 +30,8 @@ fn help(detail: &str, label: Option<&str>) -> Option<String> {
         Some(label) if detail.is_empty() => Some(label.to_owned()),
         Some(label) => {
             let (first, rest) = label.split_at(label.chars().next().map_or(0, char::len_utf8));
-            Some(format!("{detail} {}{rest}", first.to_uppercase()))
+            let stop = if detail.ends_with(['.', '?', '!', ':']) { "" } else { "." };
+            Some(format!("{detail}{stop} {}{rest}", first.to_uppercase()))
         }
     }
 }
@@ -71,6 +72,7 @@ mod tests {
             ("", None, None),
             ("No such key.", None, Some("No such key.")),
             ("", Some("known: `a`"), Some("known: `a`")),
+            ("x: no right (13)", Some("see x"), Some("x: no right (13). See x")),
             ("No such key.", Some("did you mean `a`?"), Some("No such key. Did you mean `a`?")),
             (
                 "No name b. Did you mean \"a\"?",

@@ -181,14 +181,16 @@ fn templates(root: &Path) -> Result<Vec<PathBuf>> {
                 || (entry.file_type().is_dir() && SKIPPED.contains(&&*name)))
     });
     // Links lead to files that are met themselves.
-    let files = walk.flatten().filter(|entry| entry.file_type().is_file());
-    Ok(files
-        .filter(|entry| {
-            let name = entry.file_name().to_string_lossy();
-            SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
-        })
-        .map(walkdir::DirEntry::into_path)
-        .collect())
+    let mut files = vec![];
+    for entry in walk {
+        let entry = entry.map_err(std::io::Error::from);
+        let entry = entry.with_context(|| format!("cannot look through {}", root.display()))?;
+        let name = entry.file_name().to_string_lossy();
+        if entry.file_type().is_file() && SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
 }
 
 /// Lines that change; the layout changes no line ends, so they come in pairs.

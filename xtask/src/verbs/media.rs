@@ -3,7 +3,7 @@
 mod check;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use crate::catalog::{MediaKind, Target};
 use crate::cli::Targets;
 use crate::exit::{self, Coded, Exit};
 use crate::finding::Findings;
+use crate::given;
 use crate::media::bootstrap::{self, Boot, Mode, Options, Recipe, Wanted};
 use crate::media::{self, Checksum, MediaError, Progress, Request, SignedBy, Store};
 use crate::pipeline::Preparation;
@@ -227,6 +228,9 @@ fn fetch(args: &FetchArgs, context: &Context) -> Result<Exit> {
 }
 
 fn verify(args: &VerifyArgs, store: &Store) -> Result<Exit> {
+    if !args.medium.contains("://") {
+        given::file("the medium", Path::new(&args.medium))?;
+    }
     let signed = args.keys.clone().map(|keys| SignedBy { keys, suffix: args.signature.clone() });
     let request = Request { url: args.medium.clone(), checksum: args.checksum.clone(), signed };
     let media = with_report(args.offline, |ctx| store.fetch(&request, ctx))?;

@@ -1,6 +1,6 @@
 //! Finding and reading the files of a template directory.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -107,24 +107,32 @@ fn json_template(path: &Path) -> Diagnostic {
 
 /// Reads a text file, however large or strange the thing at that path is.
 pub(crate) fn read_source_as(path: &Path, shown: &Path) -> Result<Arc<Source>, Diagnostic> {
-    let failed = |reason: String| {
+    let failed = |reason: String, next: &str| {
         let detail = format!("{}: {reason}", shown.display());
         // The file as a whole: nobody has seen its text.
         let nothing = crate::source::Range { start: 0, end: 0 };
         let span = crate::source::Span::new(&Source::new(shown, ""), nothing);
-        Diagnostic::error("Failed to read file", detail, span)
+        Diagnostic::error("Failed to read file", detail, span).with_label(Some(next.to_owned()))
     };
-    let found = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    let by_system = |error: std::io::Error| {
+        let next = match error.kind() {
+            ErrorKind::NotFound => {
+                "a link to a file that is gone? remove it, or bring the file back"
+            }
+            _ => "see owner and mode with `ls -l`",
+        };
+        failed(error.to_string(), next)
+    };
+    let found = std::fs::metadata(path).map_err(by_system)?;
     if !found.is_file() {
-        return Err(failed("it is not a regular file".to_owned()));
+        return Err(failed("it is not a regular file".to_owned(), "give a file, or rename it"));
     }
-    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
+    let file = std::fs::File::open(path).map_err(by_system)?;
     let mut bytes = Vec::new();
-    file.take(MAX_SOURCE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(error.to_string()))?;
+    file.take(MAX_SOURCE_BYTES + 1).read_to_end(&mut bytes).map_err(by_system)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_SOURCE_BYTES {
-        return Err(failed(format!("it is larger than {} MiB", MAX_SOURCE_BYTES >> 20)));
+        let reason = format!("it is larger than {} MiB", MAX_SOURCE_BYTES >> 20);
+        return Err(failed(reason, "a disk image with the name of a template? move it away"));
     }
     String::from_utf8(bytes).map(|text| Source::new(shown, text)).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
