@@ -143,6 +143,20 @@ fn image_dirs(root: &Path) -> Vec<PathBuf> {
     dirs
 }
 
+/// Directories right under `root` that this user may not look into: images
+/// in them would be left out in silence.
+#[must_use]
+pub fn closed_dirs(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let closed = |dir: &PathBuf| {
+        let found = fs::metadata(dir.join(IMAGE_FILE));
+        found.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(closed).collect();
+    dirs.sort();
+    dirs
+}
+
 /// Reads one directory's `image.toml`; paths in findings are relative to `root`.
 ///
 /// # Errors

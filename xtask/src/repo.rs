@@ -2,10 +2,11 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 use crate::exit::{Coded, Exit};
 use crate::finding::Findings;
 
@@ -45,11 +46,29 @@ impl Repo {
     /// # Errors
     /// All problems of all `image.toml`, as one error with exit code 2.
     pub fn catalog(&self) -> Result<Catalog> {
+        self.tell_closed();
         Catalog::load(&self.root).map_err(|findings| {
             let number = crate::table::count(findings.len(), "problem");
             let message = format!("{}\n\n{number} in image.toml files", Findings(findings));
             Coded { exit: Exit::Usage, message }.into()
         })
+    }
+
+    /// Says once which directories are passed over because they are closed to us.
+    fn tell_closed(&self) {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        if TOLD.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for dir in catalog::closed_dirs(&self.root) {
+            if dir != self.out && dir != self.media {
+                let dir = dir.display();
+                eprintln!(
+                    "warning: {dir} cannot be looked into: an image in it is left out\n  hint: see \
+                     owner and mode with `ls -ld {dir}`"
+                );
+            }
+        }
     }
 
     /// Outputs of one target.

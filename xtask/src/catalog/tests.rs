@@ -130,3 +130,18 @@ fn cross_checks_point_at_their_key() {
     assert!(shown.contains("`9` is no release of this image"), "{shown}");
     assert!(shown.contains("`artifact.kind` is missing"), "{shown}");
 }
+
+/// Root may look everywhere, and then there is nothing to test.
+#[test]
+fn directories_that_are_closed_are_known() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let tree = tempfile::tempdir().unwrap();
+    let dir = tree.path().join("rocky9");
+    fs::create_dir(&dir).unwrap();
+    fs::create_dir(tree.path().join("docs")).unwrap();
+    assert!(closed_dirs(tree.path()).is_empty());
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read_dir(&dir).is_err() {
+        assert_eq!(closed_dirs(tree.path()), [dir]);
+    }
+}
