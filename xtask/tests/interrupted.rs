@@ -245,6 +245,9 @@ fn wait_for(child: &mut Child, phase: &str) -> bool {
     lines.map_while(Result::ok).any(|line| line.contains(&wanted))
 }
 
+/// `XTASK_TEST_MIRROR` is where Debian comes from. Without
+/// `XTASK_TEST_SECURITY_MIRROR` each build installs its updates and makes an
+/// initramfs, five minutes in emulation.
 /// `XTASK_TEST_DIR` keeps media between runs, `XTASK_TEST_MOMENTS` (such as
 /// `2,3`) chooses from [`REAL`]; after the last one a build runs to its end,
 /// and with `6` nothing but that build.
@@ -292,6 +295,8 @@ fn real_moments() {
 
 fn bootstrap(world: &World, mirror: &str) -> Command {
     let mut command = world.xtask(&["media", "bootstrap", &world.target]);
-    command.args(["--mirror", mirror, "--security-mirror", "none"]);
+    let security = std::env::var("XTASK_TEST_SECURITY_MIRROR");
+    let security = security.as_deref().unwrap_or("none");
+    command.args(["--mirror", mirror, "--security-mirror", security]);
     command
 }
