@@ -22,7 +22,7 @@ const SMOKE: Duration = Duration::from_secs(20);
     group = clap::ArgGroup::new("what").required(true),
     after_help = "Examples:\n  cargo xtask fuzz --list\n  cargo xtask fuzz xfs --time 10m --record\n  \
                   cargo xtask fuzz xfs --input out/fuzz/xfs/crash-1234   run one input again\n  \
-                  cargo xtask fuzz --smoke                             what CI runs\n\n\
+                  cargo xtask fuzz --smoke                             a step of `test --all`\n\n\
                   A panic, an input that takes over 20 s or more than 512 MiB of memory is a \
                   finding: the run ends, says where the input is, and the exit code is 1. Once it \
                   is fixed, put the input into xtask/fuzz/regressions/TARGET/: `cargo test` runs \
