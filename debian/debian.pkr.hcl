@@ -224,6 +224,11 @@ build {
   }
 
   provisioner "file" {
+    source      = "${abspath(path.root)}/curtin/hooklib.py"
+    destination = "/var/lib/image-build/hooklib.py"
+  }
+
+  provisioner "file" {
     source      = "${local.linux_package_directory}/"
     destination = "/var/lib/image-build/packages"
   }

@@ -3,9 +3,6 @@
 # chroot, after lib.sh and with these variables set:
 : "${CUSTOMIZE?}" "${HOOK:?}" "${HOOKLIB:?}" "${LOCALE:?}" "${MARKER:?}" "${MIRROR?}" "${PACKAGES:?}" "${REPOS?}" "${TIMEZONE:?}"
 
-build=/var/lib/image-build
-mkdir -p "$build"
-
 # Names of this build's own repositories; they go with it.
 if [ -n "$MIRROR" ]; then
   REPOS="mirror=$MIRROR $REPOS"
@@ -18,26 +15,9 @@ done
 say "packages"
 read -ra packages <<<"$PACKAGES"
 tdnf --assumeyes install "${packages[@]}"
-if [ -e /dev/disk/by-label/PACKAGES ]; then
-  mkdir -p "$build/packages"
-  mount -o ro /dev/disk/by-label/PACKAGES "$build/packages"
-  find "$build/packages" -name '*.rpm' -print0 >"$build/list"
-  if [ -s "$build/list" ]; then
-    xargs -0 --arg-file "$build/list" tdnf --assumeyes --nogpgcheck install
-  fi
-  umount "$build/packages"
-fi
-
-say "customize script"
-base64 --decode <<<"$CUSTOMIZE" >"$build/customize"
-chmod 700 "$build/customize"
-"$build/customize"
-
-say "deploy hook"
-mkdir -p /curtin
-base64 --decode <<<"$HOOK" >/curtin/curtin-hooks
-base64 --decode <<<"$HOOKLIB" >/curtin/hooklib.py
-chmod 755 /curtin/curtin-hooks
+install_local_packages tdnf --assumeyes --nogpgcheck install
+run_customize_script
+install_deploy_hook
 # The ESP is no part of the root file system, so the loaders travel beside the hook.
 cp -r /boot/efi /curtin/esp
 find /curtin/esp -name grub.cfg -delete

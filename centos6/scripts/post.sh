@@ -3,30 +3,9 @@
 # after lib.sh and with these variables set:
 : "${CUSTOMIZE?}" "${HOOK:?}" "${HOOKLIB:?}" "${MARKER:?}"
 
-build=/var/lib/image-build
-mkdir -p "$build"
-
-say "local packages"
-if [ -e /dev/disk/by-label/PACKAGES ]; then
-  mkdir -p "$build/packages"
-  mount -o ro /dev/disk/by-label/PACKAGES "$build/packages"
-  find "$build/packages" -name '*.rpm' -print0 >"$build/list"
-  if [ -s "$build/list" ]; then
-    xargs -0 --arg-file "$build/list" yum --assumeyes install
-  fi
-  umount "$build/packages"
-fi
-
-say "customize script"
-base64 --decode <<<"$CUSTOMIZE" >"$build/customize"
-chmod 700 "$build/customize"
-"$build/customize"
-
-say "deploy hook"
-mkdir -p /curtin
-base64 --decode <<<"$HOOK" >/curtin/curtin-hooks
-base64 --decode <<<"$HOOKLIB" >/curtin/hooklib.py
-chmod 755 /curtin/curtin-hooks
+install_local_packages yum --assumeyes install
+run_customize_script
+install_deploy_hook
 
 say "what a deployment needs"
 cloud-init --version

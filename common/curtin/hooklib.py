@@ -1,4 +1,4 @@
-"""What the deploy hooks of RPM-based images share.
+"""What the deploy hooks of Linux images share.
 
 Lies beside curtin-hooks in /curtin of the image. Runs in the ephemeral Ubuntu
 that deploys, as root, not chrooted, under whatever Python that has (3.6 and
@@ -179,7 +179,8 @@ def chroot_runner(target):
     mounts = []
 
     def run(argv, check=True):
-        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root",
+               "DEBIAN_FRONTEND": "noninteractive"}
         done = subprocess.run(["chroot", target] + argv, env=env, check=False, universal_newlines=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if check and done.returncode != 0:

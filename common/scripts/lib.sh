@@ -28,3 +28,35 @@ fail() {
 }
 
 trap 'fail "line $LINENO: \"$BASH_COMMAND\" ended with status $?"' ERR
+
+# What every image's last step begins with. It is removed at the end.
+build=/var/lib/image-build
+
+# install_local_packages COMMAND...: the operator's own, from the disk beside the medium.
+install_local_packages() {
+  say "local packages"
+  [ -e /dev/disk/by-label/PACKAGES ] || return 0
+  mkdir -p "$build/packages"
+  mount -o ro /dev/disk/by-label/PACKAGES "$build/packages"
+  find "$build/packages" -name '*.rpm' -print0 >"$build/list"
+  if [ -s "$build/list" ]; then
+    xargs -0 --arg-file "$build/list" "$@"
+  fi
+  umount "$build/packages"
+}
+
+run_customize_script() {
+  say "customize script"
+  mkdir -p "$build"
+  base64 --decode <<<"$CUSTOMIZE" >"$build/customize"
+  chmod 700 "$build/customize"
+  "$build/customize"
+}
+
+install_deploy_hook() {
+  say "deploy hook"
+  mkdir -p /curtin
+  base64 --decode <<<"$HOOK" >/curtin/curtin-hooks
+  base64 --decode <<<"$HOOKLIB" >/curtin/hooklib.py
+  chmod 755 /curtin/curtin-hooks
+}

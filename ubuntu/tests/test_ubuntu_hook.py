@@ -24,7 +24,8 @@ LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "script
 
 class Tgz(HookCase):
     def target(self, **more):
-        files = {"etc/os-release": NOBLE, "boot/vmlinuz-6.8": "x", "boot/efi/EFI/BOOT/BOOTX64.EFI": "x"}
+        files = {"etc/os-release": NOBLE, "boot/vmlinuz-6.8": "x", "lib/modules/6.8/modules.dep": "x",
+                 "boot/efi/EFI/BOOT/BOOTX64.EFI": "x"}
         return self.make_target({**files, **more})
 
     def builtin(self, calls):
@@ -55,7 +56,7 @@ class Tgz(HookCase):
     def test_datasource_is_written_where_curtin_does_not(self):
         target = self.target()
         self.run_main(MAAS_CONFIG, target, uefi=True)
-        path = os.path.join(target, hooks.DATASOURCE_DIR, "95-cloudconfig-maas-datasource.cfg")
+        path = os.path.join(target, hooks.hooklib.DATASOURCE_DIR, "95-cloudconfig-maas-datasource.cfg")
         with open(path, encoding="utf-8") as stream:
             self.assertEqual(stream.read(), "datasource_list: [ MAAS ]")
 
@@ -67,7 +68,7 @@ class Tgz(HookCase):
         self.assertIn(["dracut", "--force", "--no-hostonly", "/boot/initrd.img-6.8", "6.8"], commands)
 
     def test_missing_loader_is_installed_under_ubuntus_name(self):
-        target = self.make_target({"etc/os-release": NOBLE, "boot/vmlinuz-6.8": "x"})
+        target = self.make_target({"etc/os-release": NOBLE, "boot/vmlinuz-6.8": "x", "lib/modules/6.8/modules.dep": "x"})
         commands = self.commands(self.run_main({}, target, machine="aarch64", uefi=True)[1])
         install = [command for command in commands if command[0] == "grub-install"]
         self.assertEqual(len(install), 1)

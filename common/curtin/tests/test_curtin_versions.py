@@ -21,12 +21,14 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."
 sys.path.insert(0, os.path.join(ROOT, "common", "curtin"))
 import hooklib  # noqa: E402
 
-HOOKS = ["common/el/curtin/curtin-hooks", "common/suse/curtin/curtin-hooks", "azurelinux/curtin/curtin-hooks",
+HOOKS = ["common/el/curtin/curtin-hooks", "common/suse/curtin/curtin-hooks", "common/linux/curtin/curtin-hooks",
+         "azurelinux/curtin/curtin-hooks",
          "centos6/curtin/curtin-hooks", "common/curtin/hooklib.py"]
 
 # The same in all three versions, but for annotations.
 HEADS = {
-    "curthooks": ["add_swap(cfg, target, fstab)", "builtin_curthooks(cfg, target, state)", "copy_crypttab(crypttab, target)",
+    "curthooks": ["add_swap(cfg, target, fstab)", "apply_networking(target, state)",
+                  "do_apt_config(cfg, target)", "builtin_curthooks(cfg, target, state)", "copy_crypttab(crypttab, target)",
                   "copy_fstab(fstab, target)", "configure_iscsi(cfg, state_etcd, target, osfamily='debian')",
                   "configure_mdadm(cfg, state_etcd, target, osfamily='debian')",
                   "copy_dname_rules(rules_d, target)",

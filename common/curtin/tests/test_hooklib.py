@@ -36,6 +36,11 @@ class Pure(unittest.TestCase):
             with self.subTest(sources=sources):
                 self.assertIs(hooklib.is_dd({"sources": sources}), expected)
 
+    def test_datasource_files_have_curtins_names(self):
+        self.assertEqual(hooklib.datasource_files({"maas-datasource": {"content": "a", "path": "/etc/x"}, "b": "c"}),
+                         {"95-cloudconfig-maas-datasource.cfg": "a", "95-cloudconfig-b.cfg": "c"})
+        self.assertEqual(hooklib.datasource_files(None), {})
+
     def test_kernel_parameters(self):
         for cmdline, expected in [
             ("root=squash:http://x console=ttyS1,115200 ro --- nosplash intel_iommu=on",
@@ -86,7 +91,8 @@ class Offline(unittest.TestCase):
     def test_no_hook_calls_a_package_manager_or_the_network(self):
         top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
         forbidden = {"apt-get", "curl", "dnf", "rpm --import", "tdnf", "wget", "yum", "zypper"}
-        for name in ("common/el/curtin/curtin-hooks", "common/suse/curtin/curtin-hooks", "azurelinux/curtin/curtin-hooks",
+        for name in ("common/el/curtin/curtin-hooks", "common/suse/curtin/curtin-hooks", "common/linux/curtin/curtin-hooks",
+                     "azurelinux/curtin/curtin-hooks",
                      "centos6/curtin/curtin-hooks", "common/curtin/hooklib.py"):
             with open(os.path.join(top, name), encoding="utf-8") as stream:
                 tree = ast.parse(stream.read())

@@ -14,6 +14,7 @@ fi
 say "Deploy hook"
 install -d -m 755 /curtin /curtin/packages
 install -m 755 "$BUILD/curtin-hooks" /curtin/curtin-hooks
+install -m 644 "$BUILD/hooklib.py" /curtin/hooklib.py
 # Without the file the hook leaves the choice of the kernel to MAAS.
 if [ "${KERNEL_POLICY:-image}" != maas ]; then
   install -m 644 "$BUILD/kernel-package" /curtin/kernel-package

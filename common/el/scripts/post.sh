@@ -3,37 +3,16 @@
 # chroot, after lib.sh and with these variables set:
 : "${ARCHITECTURE:?}" "${CUSTOMIZE?}" "${EFI_DIRECTORY:?}" "${HOOK?}" "${HOOKLIB?}" "${LOCALE:?}" "${MARKER:?}" "${RELEASE:?}"
 
-build=/var/lib/image-build
-mkdir -p "$build"
-
 if command -v dnf >/dev/null; then
   manager=dnf
 else
   manager=yum
 fi
 
-say "local packages"
-if [ -e /dev/disk/by-label/PACKAGES ]; then
-  mkdir -p "$build/packages"
-  mount -o ro /dev/disk/by-label/PACKAGES "$build/packages"
-  find "$build/packages" -name '*.rpm' -print0 >"$build/list"
-  if [ -s "$build/list" ]; then
-    xargs -0 --arg-file "$build/list" "$manager" --assumeyes install
-  fi
-  umount "$build/packages"
-fi
-
-say "customize script"
-base64 --decode <<<"$CUSTOMIZE" >"$build/customize"
-chmod 700 "$build/customize"
-"$build/customize"
-
+install_local_packages "$manager" --assumeyes install
+run_customize_script
 if [ -n "$HOOK" ]; then
-  say "deploy hook"
-  mkdir -p /curtin
-  base64 --decode <<<"$HOOK" >/curtin/curtin-hooks
-  base64 --decode <<<"$HOOKLIB" >/curtin/hooklib.py
-  chmod 755 /curtin/curtin-hooks
+  install_deploy_hook
 fi
 
 say "what a deployment needs"

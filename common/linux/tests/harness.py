@@ -14,10 +14,12 @@ import unittest
 from unittest import mock
 
 HOOK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "curtin", "curtin-hooks")
+# As its program's directory is when curtin runs it.
+sys.path.insert(0, os.path.dirname(HOOK))
 
 
 def load():
-    # No .py, and no byte code beside a file that is copied into images.
+    # No .py, and no byte code beside files that are copied into images.
     sys.dont_write_bytecode = True
     loader = importlib.machinery.SourceFileLoader("curtin_hooks", HOOK)
     module = types.ModuleType("curtin_hooks")
@@ -85,10 +87,10 @@ class HookCase(unittest.TestCase):
                 calls.append(("commands", self.recorder.commands))
 
         is_dir = os.path.isdir
-        with mock.patch.dict(sys.modules, modules), mock.patch.object(hooks, "chroot_runner", Runner), \
+        with mock.patch.dict(sys.modules, modules), mock.patch.object(hooks.hooklib, "chroot_runner", Runner), \
                 mock.patch.object(hooks.platform, "machine", return_value=machine), \
                 mock.patch.object(hooks.os.path, "isdir", lambda p: uefi if p == "/sys/firmware/efi" else is_dir(p)), \
-                mock.patch.object(hooks, "boot_disks", return_value=[]):
+                mock.patch.object(hooks.hooklib, "boot_disks", return_value=[]):
             return hooks.main(), calls
 
     @staticmethod

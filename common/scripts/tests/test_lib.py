@@ -60,6 +60,40 @@ class Library(unittest.TestCase):
         self.assertEqual(sorted(os.listdir(self.top)), ["console", "power"])
         self.assertEqual(self.power(), "")
 
+    def run_steps(self, body, label=True):
+        """As run_script, with everything below /dev/disk, /curtin and /var/lib in the directory."""
+        if label:
+            os.makedirs(os.path.join(self.top, "disk/PACKAGES"))
+        head = ('CUSTOMIZE=$(printf "#!/bin/sh\\necho customized" | base64); HOOK=$(echo hook | base64); '
+                'HOOKLIB=$(echo library | base64)\nbuild=%s/build\nmount() { touch "$4/a b.rpm"; }\n'
+                'umount() { echo "unmounted"; }\n' % self.top)
+        moved = ("eval \"$(declare -f install_local_packages install_deploy_hook | "
+                 "sed 's,/dev/disk/by-label,%s/disk,; s,/curtin,%s/curtin,')\"\n" % (self.top, self.top))
+        return self.run_script(head + moved + body)
+
+    def test_the_operators_packages_are_given_to_the_package_manager(self):
+        status, seen, _ = self.run_steps("install_local_packages printf '<%s>' install\n")
+        self.assertEqual(status, 0, seen)
+        self.assertIn("<install><%s/build/packages/a b.rpm>unmounted" % self.top, seen)
+
+    def test_without_a_disk_of_packages_nothing_is_installed(self):
+        status, seen, console = self.run_steps("install_local_packages echo INSTALLED\n", label=False)
+        self.assertEqual((status, console), (0, "image-build: local packages\n"))
+        self.assertNotIn("INSTALLED", seen)
+
+    def test_a_package_manager_that_fails_is_told(self):
+        status, _, console = self.run_steps("install_local_packages false\n")
+        self.assertEqual(status, 1)
+        self.assertIn("image-build: FAILED: line", console)
+
+    def test_the_customize_script_runs_and_the_hook_can(self):
+        status, seen, _ = self.run_steps("run_customize_script\ninstall_deploy_hook\n")
+        self.assertEqual(status, 0, seen)
+        self.assertIn("customized", seen)
+        with open(os.path.join(self.top, "curtin/hooklib.py"), encoding="utf-8") as stream:
+            self.assertEqual(stream.read(), "library\n")
+        self.assertEqual(os.stat(os.path.join(self.top, "curtin/curtin-hooks")).st_mode & 0o777, 0o755)
+
     def test_a_pipe_and_a_function_fail_too(self):
         for body in ("false | cat\n", "f() { ls /nonexistent; echo on; }\nf\n"):
             status, seen, console = self.run_script(body)

@@ -3,30 +3,9 @@
 # it by chroot, after lib.sh and with these variables set:
 : "${ARCHITECTURE:?}" "${CUSTOMIZE?}" "${HOOK:?}" "${HOOKLIB:?}" "${LOCALE:?}" "${MARKER:?}"
 
-build=/var/lib/image-build
-mkdir -p "$build"
-
-say "local packages"
-if [ -e /dev/disk/by-label/PACKAGES ]; then
-  mkdir -p "$build/packages"
-  mount -o ro /dev/disk/by-label/PACKAGES "$build/packages"
-  find "$build/packages" -name '*.rpm' -print0 >"$build/list"
-  if [ -s "$build/list" ]; then
-    xargs -0 --arg-file "$build/list" zypper --non-interactive --no-gpg-checks install --auto-agree-with-licenses
-  fi
-  umount "$build/packages"
-fi
-
-say "customize script"
-base64 --decode <<<"$CUSTOMIZE" >"$build/customize"
-chmod 700 "$build/customize"
-"$build/customize"
-
-say "deploy hook"
-mkdir -p /curtin
-base64 --decode <<<"$HOOK" >/curtin/curtin-hooks
-base64 --decode <<<"$HOOKLIB" >/curtin/hooklib.py
-chmod 755 /curtin/curtin-hooks
+install_local_packages zypper --non-interactive --no-gpg-checks install --auto-agree-with-licenses
+run_customize_script
+install_deploy_hook
 
 say "what a deployment needs"
 command -v cloud-init >/dev/null || fail "cloud-init is not installed: the repositories do not have it"

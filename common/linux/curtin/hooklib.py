@@ -1,0 +1,1 @@
+../../curtin/hooklib.py
