@@ -69,6 +69,7 @@ class Tree:
         self.write("var/lib/image-build/packages/README", "")
         self.write("var/lib/image-build/keyrings/README", "")
         self.write("var/lib/image-build/curtin-hooks", "#!/bin/sh\n")
+        self.write("var/lib/image-build/hooklib.py", "")
         for directory in ("boot dev etc/apt/sources.list.d etc/apt/apt.conf.d etc/cloud/cloud.cfg.d etc/ssh home "
                           "root run tmp usr/sbin var/log var/tmp").split():
             os.makedirs(os.path.join(self.root, directory), exist_ok=True)

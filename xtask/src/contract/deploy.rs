@@ -6,6 +6,8 @@ use super::{Breach, Input, breach};
 use crate::catalog::Family;
 
 const HOOK: &str = "/curtin/curtin-hooks";
+/// What the hooks of this tree share; each imports it from its own directory.
+const LIBRARY: &str = "/curtin/hooklib.py";
 
 /// Windows' hook is `finalize`; the other one keeps curtin from NTFS.
 pub(super) fn hook(input: &Input<'_>) -> Vec<Breach> {
@@ -33,6 +35,10 @@ fn script(input: &Input<'_>, path: &str) -> Vec<Breach> {
         found.push(breach(path, "it has no interpreter line"));
     } else if text.split(|&byte| byte == b'\n').next().is_some_and(|l| l.ends_with(b"\r")) {
         found.push(breach(path, "its interpreter line ends in a carriage return"));
+    }
+    let imports = |line: &[u8]| line.starts_with(b"import hooklib");
+    if text.split(|&byte| byte == b'\n').any(imports) && !input.index.exists(LIBRARY) {
+        found.push(breach(path, format!("it imports hooklib, and there is no {LIBRARY}")));
     }
     found
 }

@@ -85,6 +85,13 @@ const BAD: &[(&str, &str, Spoil)] = &[
     ("C040", "/curtin/curtin-hooks", |b| b.script("curtin/curtin-hooks", "#!/bin/sh\n", 0o644)),
     ("C040", "/curtin/curtin-hooks", |b| b.script("curtin/curtin-hooks", "import os\n", 0o755)),
     ("C040", "/curtin/curtin-hooks", |b| b.script("curtin/curtin-hooks", "#!/bin/sh\r\n", 0o755)),
+    ("C040", "/curtin/curtin-hooks", |b| {
+        b.script(
+            "curtin/curtin-hooks",
+            "#!/usr/bin/env python3\nimport hooklib\n# kernel-package\n",
+            0o755,
+        );
+    }),
     ("C040", "/curtin/curtin-hooks", |b| b.dir("curtin/curtin-hooks")),
     ("C041", "/curtin", |b| {
         b.make_disk();

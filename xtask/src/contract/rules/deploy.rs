@@ -12,7 +12,7 @@ pub(super) const RULES: &[Rule] = &[
         Text(
             "the deploy hooks are there and can be run",
             "curtin runs it directly; without it, it applies what is meant for Ubuntu",
-            "pack with --curtin DIR, or let the guest put executable scripts with #! into /curtin",
+            "pack with --curtin DIR, or let the guest put executable scripts with #! into /curtin, and beside them what they import",
         ),
     ),
     error(
