@@ -148,6 +148,21 @@ class Initrd(unittest.TestCase):
                 os.utime(path, (installed, installed))
             self.assertEqual(hooks.initrds_hold_lvm(target), expected, (names, installed))
 
+    def test_the_menu_is_made_only_where_it_would_change(self):
+        for name, reason in ((None, ""), ("boot/initrd.img-2-amd64", "/boot/initrd.img-2-amd64 is newer"),
+                             ("etc/default/grub.d/maas.cfg", "/etc/default/grub.d/maas.cfg is newer")):
+            target = self.target(1, 2)
+            self.assertEqual(hooks.menu_reason(target, 200.0), "there is none")
+            for path, time in (("boot/grub/grub.cfg", 300), (name, 400)):
+                if path:
+                    path = os.path.join(target, path)
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    open(path, "w", encoding="utf-8").close()
+                    os.utime(path, (time, time))
+                    os.utime(os.path.dirname(path), (100, 100))
+            self.assertEqual(hooks.menu_reason(target, 350.0), "it is the build's")
+            self.assertEqual(hooks.menu_reason(target, 200.0), reason)
+
     def test_diversion_is_undone(self):
         with tempfile.TemporaryDirectory() as target:
             os.makedirs(os.path.join(target, "usr/sbin"))
