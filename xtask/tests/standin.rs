@@ -71,6 +71,15 @@ fn build(dir: &Path, target: &str, mutation: &str) -> (bool, String) {
     (built.status.success(), said.into_owned())
 }
 
+/// Told before the first of many VMs, not at the end of half an hour.
+#[expect(clippy::disallowed_methods, reason = "a test drives foreign programs")]
+fn assert_emulator(target: &str) {
+    let arm = target.ends_with("-arm64");
+    let program = if arm { "qemu-system-aarch64" } else { "qemu-system-x86_64" };
+    let found = Command::new(program).arg("--version").output();
+    assert!(found.is_ok(), "{target} needs {program}: cargo xtask setup --arch amd64 --arch arm64");
+}
+
 /// A short path: QEMU's sockets have room for 107 bytes.
 fn out(dir: &Path) -> PathBuf {
     dir.join("o")
@@ -80,8 +89,10 @@ fn out(dir: &Path) -> PathBuf {
 #[ignore = "runs virtual machines"]
 fn stand_ins_install_and_mutated_ones_do_not() {
     let only = std::env::var("STANDIN").unwrap_or_default();
+    let wanted = || targets().filter(|target| target.starts_with(&only));
+    wanted().for_each(assert_emulator);
     let mut built = 0;
-    for target in targets().filter(|target| target.starts_with(&only)) {
+    for target in wanted() {
         let dir = tempfile::tempdir().unwrap();
         let (ok, said) = build(dir.path(), target, "none");
         assert!(ok, "{target}: {said}");

@@ -116,8 +116,10 @@ fn deadline(minutes: u64) -> Instant {
 
 fn install(args: &Args, context: &Context) -> Result<()> {
     let options = host::Options::new(&context.repo.out, &context.repo.media, None);
+    // Everything means stand-in media of both architectures.
+    let arch = if args.all { vec![Arch::Amd64, Arch::Arm64] } else { vec![] };
     // `validate --strict` makes a skipped validator an error.
-    let wanted = setup::Args { yes: args.yes, validators: true, ..setup::Args::default() };
+    let wanted = setup::Args { yes: args.yes, validators: true, arch, ..setup::Args::default() };
     setup::ensure(&wanted, &host::probe(&options)).map(drop)
 }
 
