@@ -45,7 +45,12 @@ def main():
     if args.command == "in-target":
         return _in_target(args)
     state = util.load_command_environment()
-    curthooks.curthooks(config.load_command_config(args, state), args.target, state)
+    try:
+        curthooks.curthooks(config.load_command_config(args, state), args.target, state)
+    except util.ProcessExecutionError as error:
+        # A traceback of ours would hide what the command said before.
+        print(f"curtin curthooks: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

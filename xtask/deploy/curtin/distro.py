@@ -79,6 +79,13 @@ def has_pkg_installed(pkg, target=None):
     return pkg in get_installed_packages(target)
 
 
+def installed_version(pkg, target=None):
+    """Version of an installed package. Of the stand-in only."""
+    form = ["dpkg-query", "--show", "--showformat=${Version}\n", pkg]
+    text, _ = util.subp(form, capture=True, target=target)
+    return text.split("\n", 1)[0]
+
+
 def has_pkg_available(pkg, target=None, osfamily=None):
     """Whether apt knows it."""
     text, _ = util.subp(["apt-cache", "pkgnames", pkg], capture=True, target=target)

@@ -157,10 +157,11 @@ class Target(InTree):
         self.assertEqual(self.read("/etc/apt/sources.list"), "deb http://archive.ubuntu.com/ubuntu trixie main\n")
         self.assertIn("debian.org", self.read("/etc/apt/sources.list.curtin.orig"))
 
-    def kernel(self, cfg, installed=()):
+    def kernel(self, cfg, installed=(), version=""):
         asked = []
         with mock.patch.object(distro, "install_packages", side_effect=lambda p, target: asked.extend(p)), \
-                mock.patch.object(distro, "has_pkg_installed", side_effect=lambda p, t: p in installed):
+                mock.patch.object(distro, "has_pkg_installed", side_effect=lambda p, t: p in installed), \
+                mock.patch.object(distro, "installed_version", return_value=version):
             curthooks.install_kernel(cfg, self.target)
         return asked
 
@@ -171,6 +172,23 @@ class Target(InTree):
         keep = {"kernel": {"package": "k", "install": False}}
         self.assertEqual(self.kernel(keep, installed=("k",)), [])
         self.assertRaisesRegex(RuntimeError, "not in the image", self.kernel, keep)
+
+    def test_a_pinned_kernel_has_its_version(self):
+        keep = {"kernel": {"package": "k=6.1-3", "install": False}}
+        self.assertEqual(self.kernel(keep, installed=("k",), version="6.1-3"), [])
+        self.assertRaisesRegex(RuntimeError, "in the image is k 6.1-4", self.kernel, keep, ("k",), "6.1-4")
+        self.assertRaisesRegex(RuntimeError, "not in the image", self.kernel, keep)
+
+    def test_what_a_hook_said_is_the_last_before_its_status(self):
+        self.put("/curtin/curtin-hooks", "#!/bin/sh\necho no kernel >&2\nexit 7\n", 0o755)
+        # The host need not have this module.
+        self.put("/modules/yaml.py", "YAMLError = ValueError\n")
+        env = {"PYTHONPATH": HERE + ":" + self.target + "/modules", "TARGET_MOUNT_POINT": self.target}
+        done = subprocess.run([sys.executable, "-B", "-m", "curtin", "curthooks"], env=env, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "no kernel\ncurtin curthooks: command failed: .*curtin-hooks.* exited with 7\n$")
+        self.assertNotIn("Traceback", done.stderr)
 
     def test_hook(self):
         self.assertFalse(util.run_hook_if_exists(self.target, "curtin-hooks"))

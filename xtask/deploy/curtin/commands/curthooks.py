@@ -150,8 +150,13 @@ def install_kernel(cfg, target):
     package = kernel.get("package") or kernel.get("fallback-package", "linux-generic")
     if not kernel.get("install", True):
         # curtin before 24 does not know `install` and installs the package.
-        if not distro.has_pkg_installed(package, target):
+        # apt takes NAME=VERSION for a pinned one.
+        name, _, version = package.partition("=")
+        if not distro.has_pkg_installed(name, target):
             raise RuntimeError(f"kernel package {package} is named but not in the image")
+        there = distro.installed_version(name, target) if version else ""
+        if there != version:
+            raise RuntimeError(f"kernel package {package} is named, in the image is {name} {there}")
         return
     LOG.info("installing kernel package %s", package)
     distro.install_packages([package], target=target)
