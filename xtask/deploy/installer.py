@@ -53,7 +53,7 @@ class Deployment:
             self.run_curtin()
             return
         sys.path.insert(0, HERE)
-        from storage import Storage, WrittenDisk
+        from storage import Storage, WrittenDisk, mount_boot
         whole = self.disk_source()
         if whole:
             self.begin("write disk")
@@ -80,6 +80,7 @@ class Deployment:
         self.begin("late-commands")
         self.finalize()
         self.late_commands()
+        mount_boot(TARGET)
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
         self.look()
         self.begin("unmount")
@@ -128,6 +129,8 @@ class Deployment:
         with open(config, "w", encoding="utf-8") as stream:
             json.dump(curtin_config(self.config), stream)
         self.command(["python3", "-m", "curtin", "-vv", "-c", config, "install"], "curtin install", env)
+        from storage import mount_boot
+        mount_boot(TARGET)
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
         self.look()
         self.begin("unmount")

@@ -153,6 +153,23 @@ class Storage:
         run("sync")
 
 
+def mount_boot(target):
+    """What the target's fstab has below /boot, to be looked at.
+
+    curtin mounts only the root of a whole disk, so this is for after its steps.
+    """
+    try:
+        with open(os.path.join(target, "etc/fstab"), encoding="utf-8", errors="replace") as stream:
+            rows = [line.split() for line in stream if not line.lstrip().startswith("#")]
+    except OSError:
+        return
+    devices = {row[1]: row[0] for row in rows if len(row) > 2}
+    for point in ("boot", "boot/efi"):
+        path, device = os.path.join(target, point), devices.get("/" + point)
+        if device and os.path.isdir(path) and not os.path.ismount(path):
+            subprocess.run(["mount", "-o", "ro", device, path], check=False)
+
+
 # Directories at the top of a file system that make it the root (curtin's
 # block.get_root_device); the last two are Ubuntu Core's.
 ROOT_MARKS = ("curtin", "system-data/var/lib/snapd", "snaps")

@@ -276,6 +276,18 @@ class WholeDisk(InTree):
         with self.assertRaisesRegex(RuntimeError, r"/curtin: /dev/sda1 \(EFI\); /dev/sda2 \(cannot be mounted\)"):
             self.disk({"/dev/sda1": ["EFI"], "/dev/sda2": None})
 
+    def test_the_rest_of_boot_is_mounted_to_be_looked_at(self):
+        os.makedirs(os.path.join(self.target, "boot/efi"))
+        self.put("/etc/fstab", "# UUID=0 /boot ext4\n/dev/mapper/a-root / ext4 defaults 0 1\n"
+                 "UUID=2 /boot/efi vfat defaults 0 1\nUUID=1 /boot ext4 defaults 0 1\n")
+        with mock.patch.object(storage.subprocess, "run") as run:
+            storage.mount_boot(self.target)
+        asked = [call.args[0] for call in run.call_args_list]
+        boot = os.path.join(self.target, "boot")
+        self.assertEqual(asked, [["mount", "-o", "ro", "UUID=1", boot], ["mount", "-o", "ro", "UUID=2", boot + "/efi"]])
+        os.unlink(os.path.join(self.target, "etc/fstab"))
+        storage.mount_boot(self.target)
+
     def test_a_disk_without_partitions(self):
         with self.assertRaisesRegex(RuntimeError, "no partition"):
             self.disk({})
