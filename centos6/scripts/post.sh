@@ -30,6 +30,4 @@ rm -f /etc/udev/rules.d/70-persistent-*.rules /etc/ssh/ssh_host_* /var/lib/rando
 rm -rf /root/.ssh /root/.bash_history /root/*.cfg /root/install.log* /var/tmp/* /tmp/ks-script-* /var/lib/cloud/*
 find /var/log -type f -exec truncate --size 0 {} +
 usermod --password '!!' root
-rm -rf "$build"
-sync
-say "${MARKER#image-build: }"
+finish_image

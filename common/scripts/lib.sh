@@ -29,7 +29,7 @@ fail() {
 
 trap 'fail "line $LINENO: \"$BASH_COMMAND\" ended with status $?"' ERR
 
-# What every image's last step begins with. It is removed at the end.
+# What the last step of every installation begins and ends with.
 build=/var/lib/image-build
 
 # install_local_packages COMMAND...: the operator's own, from the disk beside the medium.
@@ -59,4 +59,11 @@ install_deploy_hook() {
   base64 --decode <<<"$HOOK" >/curtin/curtin-hooks
   base64 --decode <<<"$HOOKLIB" >/curtin/hooklib.py
   chmod 755 /curtin/curtin-hooks
+}
+
+# Nothing may follow: the marker tells the engine that all is done.
+finish_image() {
+  rm -rf "$build"
+  sync
+  say "${MARKER#image-build: }"
 }

@@ -110,6 +110,4 @@ if [ -e /usr/lib/systemd/system/iscsi-init.service ]; then
 fi
 cloud-init clean --logs || rm -rf /var/lib/cloud/*
 : >/etc/machine-id
-rm -rf "$build"
-sync
-say "${MARKER#image-build: }"
+finish_image

@@ -94,6 +94,11 @@ class Library(unittest.TestCase):
             self.assertEqual(stream.read(), "library\n")
         self.assertEqual(os.stat(os.path.join(self.top, "curtin/curtin-hooks")).st_mode & 0o777, 0o755)
 
+    def test_the_marker_is_the_last_and_the_builds_directory_goes(self):
+        body = "MARKER='image-build: installed'\nmkdir -p \"$build\"\nfinish_image\n"
+        self.assertEqual(self.run_steps(body)[2], "image-build: installed\n")
+        self.assertFalse(os.path.exists(os.path.join(self.top, "build")))
+
     def test_a_pipe_and_a_function_fail_too(self):
         for body in ("false | cat\n", "f() { ls /nonexistent; echo on; }\nf\n"):
             status, seen, console = self.run_script(body)

@@ -70,6 +70,4 @@ find /var/log -type f -exec truncate --size 0 {} +
 usermod --password '!' root
 cloud-init clean --logs || rm -rf /var/lib/cloud/*
 : >/etc/machine-id
-rm -rf "$build"
-sync
-say "${MARKER#image-build: }"
+finish_image
