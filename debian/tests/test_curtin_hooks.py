@@ -5,6 +5,7 @@ after MAAS's preseed code, no captured deployment).
 """
 
 import os
+import subprocess
 import tempfile
 import unittest
 from unittest import mock
@@ -194,6 +195,11 @@ class Loader(unittest.TestCase):
     def test_bios_without_the_package_is_an_error(self):
         with self.assertRaisesRegex(RuntimeError, "neither grub-pc"):
             hooks.select_bios_loader(Recorder(), self.target("curtin/kernel-package"))
+
+    def test_a_held_package_is_installed(self):
+        for state, expected in (("ii ", True), ("hi ", True), ("rc ", False), ("iF ", False)):
+            done = subprocess.CompletedProcess([], 0, stdout=state)
+            self.assertIs(hooks.is_installed(lambda *_, **__: done, "grub-pc"), expected, state)
 
     def test_bios_with_grub_pc_does_nothing(self):
         run = Recorder(installed=["grub-pc"])

@@ -28,7 +28,7 @@ apt_quiet() {
 }
 
 is_installed() {
-  dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | grep -q '^i'
+  dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | grep -q '^[hi]i'
 }
 
 # Before anything else is changed.

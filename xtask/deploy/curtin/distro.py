@@ -71,7 +71,8 @@ def get_installed_packages(target=None):
     form = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package}\n"]
     text, _ = util.subp(form, capture=True, target=target)
     rows = (line.split() for line in text.splitlines())
-    return {row[-1].split(":")[0] for row in rows if row and row[0].startswith("i")}
+    # hi: installed and held, as a pinned kernel is.
+    return {row[-1].split(":")[0] for row in rows if row and row[0].startswith(("ii", "hi"))}
 
 
 def has_pkg_installed(pkg, target=None):

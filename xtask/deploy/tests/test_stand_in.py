@@ -173,6 +173,12 @@ class Target(InTree):
         self.assertEqual(self.kernel(keep, installed=("k",)), [])
         self.assertRaisesRegex(RuntimeError, "not in the image", self.kernel, keep)
 
+    def test_held_packages_are_installed(self):
+        said = "ii  a\nhi  k:amd64\nrc  gone\niF  half\n"
+        with mock.patch.object(util, "which", return_value="/usr/bin/dpkg-query"), \
+                mock.patch.object(util, "subp", return_value=(said, "")):
+            self.assertEqual(distro.get_installed_packages(self.target), {"a", "k"})
+
     def test_a_pinned_kernel_has_its_version(self):
         keep = {"kernel": {"package": "k=6.1-3", "install": False}}
         self.assertEqual(self.kernel(keep, installed=("k",), version="6.1-3"), [])
