@@ -53,7 +53,7 @@ class Deployment:
             self.run_curtin()
             return
         sys.path.insert(0, HERE)
-        from storage import Storage, WrittenDisk, mount_boot
+        from storage import Storage, WrittenDisk
         whole = self.disk_source()
         if whole:
             self.begin("write disk")
@@ -80,9 +80,7 @@ class Deployment:
         self.begin("late-commands")
         self.finalize()
         self.late_commands()
-        mount_boot(TARGET)
-        say("DEPLOY-FACTS " + json.dumps(target_facts()))
-        self.look()
+        self.show_target()
         self.begin("unmount")
         storage.release()
 
@@ -129,13 +127,17 @@ class Deployment:
         with open(config, "w", encoding="utf-8") as stream:
             json.dump(curtin_config(self.config), stream)
         self.command(["python3", "-m", "curtin", "-vv", "-c", config, "install"], "curtin install", env)
+        self.show_target()
+        self.begin("unmount")
+        self.command(["umount", "--recursive", TARGET])
+        self.command(["sync"])
+
+    def show_target(self):
+        """What the host judges the deployed disk by, with all of /boot in sight."""
         from storage import mount_boot
         mount_boot(TARGET)
         say("DEPLOY-FACTS " + json.dumps(target_facts()))
         self.look()
-        self.begin("unmount")
-        self.command(["umount", "--recursive", TARGET])
-        self.command(["sync"])
 
     def look(self):
         """Run the host's checks of the deployed disk; the host judges what they print."""

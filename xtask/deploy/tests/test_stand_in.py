@@ -294,6 +294,14 @@ class WholeDisk(InTree):
         os.unlink(os.path.join(self.target, "etc/fstab"))
         storage.mount_boot(self.target)
 
+    def test_boot_is_mounted_before_it_is_looked_at(self):
+        made, order = installer.Deployment({"config": {}}), mock.Mock()
+        with mock.patch.object(storage, "mount_boot", order.mount), mock.patch.object(made, "look", order.look), \
+                mock.patch.object(installer, "target_facts", order.facts), mock.patch.object(installer, "say"), \
+                mock.patch.object(installer.json, "dumps", return_value=""):
+            made.show_target()
+        self.assertEqual([call[0] for call in order.mock_calls], ["mount", "facts", "look"])
+
     def test_a_disk_without_partitions(self):
         with self.assertRaisesRegex(RuntimeError, "no partition"):
             self.disk({})
