@@ -254,8 +254,9 @@ fn wait_for(child: &mut Child, phase: &str) -> bool {
 #[test]
 #[ignore = "bootstraps Debian and runs virtual machines"]
 fn real_moments() {
-    let dir = std::env::var_os("XTASK_TEST_DIR").map(PathBuf::from).unwrap();
-    let mirror = std::env::var("XTASK_TEST_MIRROR").unwrap();
+    let needed = |name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let dir = PathBuf::from(needed("XTASK_TEST_DIR"));
+    let mirror = needed("XTASK_TEST_MIRROR");
     let chosen = std::env::var("XTASK_TEST_MOMENTS").unwrap_or_else(|_| "0,1,2,3,4,5".into());
     fs::create_dir_all(dir.join("run")).unwrap();
     let world = World {

@@ -115,7 +115,7 @@ pub struct Args {
     /// Also write the result as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Text for people, JSON for programs
+    /// Text for people, JSON for programs: one document, or a line for each of several machines
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -176,26 +176,33 @@ struct Artifact {
 /// # Errors
 /// The artifact, the ephemeral system or a tool is missing; interrupted.
 pub fn run(args: &Args, context: &Context) -> Result<Exit> {
-    let mut exit = Exit::Ok;
-    let machines = match args.machines {
-        Machines::One => vec![args.clone()],
-        _ => args.each(&find::image(args, context)?),
-    };
-    for args in machines {
-        if run_one(&args, context)? != Exit::Ok {
-            exit = Exit::Failed;
-        }
+    if args.machines == Machines::One {
+        let report = test(args, context)?;
+        print(&shown(args.format, &report, false)?)?;
+        return Ok(exit(report.passed));
     }
-    Ok(exit)
+    let mut passed = Vec::new();
+    for args in args.each(&find::image(args, context)?) {
+        let report = test(&args, context)?;
+        print(&shown(args.format, &report, true)?)?;
+        passed.push(report.passed);
+    }
+    eprintln!("{}", machines::tally(&passed));
+    Ok(exit(passed.iter().all(|passed| *passed)))
 }
 
-fn run_one(args: &Args, context: &Context) -> Result<Exit> {
-    let report = test(args, context)?;
-    match args.format {
-        Format::Text => print(&report.to_string())?,
-        Format::Json => print(&(serde_json::to_string_pretty(&report)? + "\n"))?,
-    }
-    Ok(if report.passed { Exit::Ok } else { Exit::Failed })
+fn exit(passed: bool) -> Exit {
+    if passed { Exit::Ok } else { Exit::Failed }
+}
+
+/// Of several machines each report is a line of JSON (JSON Lines), there as soon as
+/// its machine is done: hours later the others may not come to an end.
+fn shown(format: Format, report: &Report, several: bool) -> Result<String> {
+    Ok(match (format, several) {
+        (Format::Text, _) => report.to_string(),
+        (Format::Json, true) => serde_json::to_string(report)? + "\n",
+        (Format::Json, false) => serde_json::to_string_pretty(report)? + "\n",
+    })
 }
 
 /// The same without printing the report.

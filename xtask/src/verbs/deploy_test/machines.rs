@@ -82,6 +82,12 @@ impl Args {
     }
 }
 
+/// What came of all machines, for the end of a long log.
+pub fn tally(passed: &[bool]) -> String {
+    let failed = passed.iter().filter(|passed| !**passed).count();
+    format!("{} machines: {} passed, {failed} failed", passed.len(), passed.len() - failed)
+}
+
 /// `deploy.xml` of one machine: `deploy-uefi-lvm-nvme.xml`.
 fn beside(path: &Path, firmware: Firmware, layout: Layout, disk: DiskBus) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -94,6 +100,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn the_end_counts_machines() {
+        assert_eq!(tally(&[true, false, true]), "3 machines: 2 passed, 1 failed");
+    }
 
     #[test]
     fn pairs_cover_every_pair_and_all_is_the_product() {
