@@ -7,8 +7,10 @@ console, with marker lines that the host waits for:
     DEPLOY-STAGE name             a stage begins
     DEPLOY-FACTS {json}           what was seen in the image
     DEPLOY-LOOK text              a line of what the host asked to be looked at
-    DEPLOY-OK                     done, the machine powers off
-    DEPLOY-FAIL stage: reason     failed, the machine powers off
+    DEPLOY-OK                     done
+    DEPLOY-FAIL stage: reason     failed
+
+`start` called it and powers the machine off.
 """
 
 import base64
@@ -340,7 +342,7 @@ def default_user():
 
 
 def main():
-    """Deploy, report, power off."""
+    """Deploy and report."""
     if sys.argv[1:] == ["--image-facts"]:
         # curtin keeps the output of commands, so not to standard output.
         with open("/dev/console", "w", encoding="utf-8") as console:
@@ -360,8 +362,6 @@ def main():
         reason = re.sub(r"\s+", " ", f"{error}" or repr(error))[:600]
         say(f"DEPLOY-FAIL {deployment.stage}: {reason}")
     sys.stdout.flush()
-    subprocess.run(["sync"], check=False)
-    subprocess.run(["systemctl", "poweroff"], check=False)
 
 
 if __name__ == "__main__":

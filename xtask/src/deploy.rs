@@ -2,10 +2,10 @@
 //! looks at it from inside.
 //!
 //! An ephemeral system (a bootstrapped base disk, never changed) boots with a
-//! blank second disk. Its seed, over http, carries our installer and a stand-in
-//! for curtin's Python package (`xtask/deploy`); the installer makes the storage,
-//! unpacks the image, runs its hook and the late commands, and powers off. Then
-//! the second disk boots alone. A metadata service on the host answers as MAAS
+//! blank second disk; a third carries our installer and a stand-in for curtin's
+//! Python package (`xtask/deploy`). The installer makes the storage, unpacks the
+//! image, which comes over http, runs its hook and the late commands, and powers
+//! off. Then the second disk boots alone. A metadata service on the host answers as MAAS
 //! does, so the deployed cloud-init has to find and use the MAAS datasource.
 //!
 //! [`layout`], [`config`], [`machine`] and [`checks`] are pure data; [`run`]
@@ -28,6 +28,7 @@ pub mod relay;
 pub mod report;
 pub mod run;
 pub mod ssh;
+pub mod start;
 pub mod system;
 
 pub use config::Network;

@@ -25,6 +25,7 @@ pub mod partition;
 pub mod policy;
 pub mod rpmdb;
 mod runs;
+pub mod start;
 pub mod tar;
 pub mod xfs;
 

@@ -17,8 +17,10 @@ mod watch;
 
 use std::path::PathBuf;
 
+pub(crate) use archive::read_exactly;
 pub(crate) use curtin::index as index_curtin;
-pub(crate) use root::index_disk;
+pub(crate) use root::{Root, index_disk};
+pub(crate) use volumes::open_disk;
 
 pub use archive::Totals;
 pub use overlay::AddTree;
@@ -33,9 +35,7 @@ use crate::gzip;
 use crate::policy::{Family, Kind, Policy, STANDARD};
 use crate::{Error, ErrorKind, Result};
 use overlay::Overlay;
-use root::Root;
 use survey::Survey;
-use volumes::open_disk;
 use walk::Tree;
 
 /// What to pack and how.

@@ -11,7 +11,7 @@ const STAGES: &[(&str, &str, &str)] = &[
     (
         "ephemeral boot",
         "the system that deploys did not come up; the image is not to blame",
-        "`--ephemeral FILE` or `cargo xtask media bootstrap debian-12-mirror`: a base disk with cloud-init; its console is in deploy.log",
+        "`--ephemeral FILE` or `cargo xtask media bootstrap debian-12-mirror`: a base disk with initramfs-tools and Python; its console is in deploy.log",
     ),
     (
         "packages",

@@ -1,7 +1,11 @@
 //! What the ephemeral system is given: the installer, the stand-in for curtin,
-//! the plan; as cloud-init user-data.
+//! the plan; as a tar archive that is one of its disks.
 
-use serde_json::{Value, json};
+use std::io::{self, Read as _};
+
+use disk_image::fs::{FileExtent, Timestamp};
+use disk_image::tar::{Body, Entry, TarWriter};
+use serde_json::Value;
 
 /// Where it all lies in the ephemeral system. Not below `/run`, which is
 /// mounted `noexec`.
@@ -26,6 +30,7 @@ macro_rules! bundle {
 }
 
 const FILES: &[File] = bundle![
+    "start" program,
     "installer.py" program,
     "storage.py" module,
     "bin/curtin" program,
@@ -48,43 +53,48 @@ const FILES: &[File] = bundle![
     "curtin/commands/redhat.py" module,
 ];
 
-/// The user-data of the ephemeral system: no users, no packages, only our
-/// files and the installer, whose output is the console.
-#[must_use]
-pub fn user_data(plan: &Value) -> String {
-    let mut files: Vec<Value> = FILES.iter().map(write_file).collect();
-    files.push(json!({
-        "path": format!("{HOME}/plan.json"),
-        "content": plan.to_string(),
-        "permissions": "0600",
-    }));
-    let run = format!("exec python3 {HOME}/installer.py >/dev/console 2>&1");
-    let config = json!({
-        "users": [],
-        "disable_root": true,
-        // Nothing of this is needed for the few minutes the system lives.
-        "ssh_genkeytypes": ["ed25519"],
-        "locale": false,
-        "growpart": { "mode": "off" },
-        "resize_rootfs": false,
-        "write_files": files,
-        "runcmd": [["sh", "-c", run]],
-    });
-    format!("#cloud-config\n{config}\n")
+/// A tar archive of the installer and `plan`, paths from the root.
+///
+/// # Errors
+/// What writing says.
+pub fn archive(plan: &Value, out: impl io::Write) -> io::Result<()> {
+    let mut tar = TarWriter::new(out);
+    for File { path, text, executable } in FILES {
+        append(&mut tar, path, text, if *executable { 0o755 } else { 0o644 })?;
+    }
+    // It holds MAAS's credentials.
+    append(&mut tar, "plan.json", &plan.to_string(), 0o600)?;
+    tar.finish()?.flush()
 }
 
-fn write_file(file: &File) -> Value {
-    json!({
-        "path": format!("{HOME}/{}", file.path),
-        "content": file.text,
-        "permissions": if file.executable { "0755" } else { "0644" },
-    })
+fn append(
+    tar: &mut TarWriter<impl io::Write>,
+    path: &str,
+    text: &str,
+    mode: u16,
+) -> io::Result<()> {
+    let path = format!("{}/{path}", HOME.trim_start_matches('/'));
+    let size = text.len() as u64;
+    let entry = Entry {
+        path: path.as_bytes(),
+        body: Body::File { size, extents: &[FileExtent { offset: 0, len: size }] },
+        mode,
+        uid: 0,
+        gid: 0,
+        mtime: Timestamp::default(),
+        xattrs: &[],
+    };
+    let mut rest = text.as_bytes();
+    tar.append(&entry, |_, buffer| rest.read_exact(buffer))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
+
+    use serde_json::json;
 
     use super::*;
 
@@ -111,15 +121,31 @@ mod tests {
     }
 
     #[test]
-    fn user_data_is_one_yaml_document_that_carries_the_plan() {
-        let text = user_data(&json!({ "key": "a\n'\"#: value" }));
-        let body = text.strip_prefix("#cloud-config\n").unwrap();
-        let value: Value = serde_json::from_str(body).unwrap();
-        let files = value["write_files"].as_array().unwrap();
-        assert_eq!(files.len(), FILES.len() + 1);
-        let plan: Value =
-            serde_json::from_str(files.last().unwrap()["content"].as_str().unwrap()).unwrap();
-        assert_eq!(plan["key"], "a\n'\"#: value");
+    fn an_archive_unpacks_to_programs_and_the_plan() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, plan) = (dir.path().join("bundle.tar"), json!({ "key": "a\n'\"#: value" }));
+        archive(&plan, std::fs::File::create(&file).unwrap()).unwrap();
+        let tar = crate::cmd::Cmd::new("tar", "unpack the bundle").cwd(dir.path());
+        tar.args(["-xf", "bundle.tar"]).output().unwrap();
+        let path = |name: &str| dir.path().join(format!(".{HOME}/{name}"));
+        let mode = |name| std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            [mode("start"), mode("curtin/util.py"), mode("plan.json")],
+            [0o755, 0o644, 0o600]
+        );
+        let read = |name: &str| std::fs::read(path(name)).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&read("plan.json")).unwrap(), plan);
+        assert_eq!(FILES.iter().find(|f| f.text.as_bytes() != read(f.path)).map(|f| f.path), None);
+        // As a disk it must have whole sectors.
+        assert_eq!(std::fs::metadata(&file).unwrap().len() % 512, 0);
+    }
+
+    #[test]
+    fn the_first_program_is_a_shell_script_without_mistakes() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+        let checked = crate::cmd::Cmd::new("sh", "parse the first program").cwd(dir);
+        let checked = checked.args(["-n", "start"]);
+        assert!(checked.output().is_ok());
     }
 
     /// The Python side has its own tests; they run where ours run.

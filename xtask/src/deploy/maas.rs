@@ -1,5 +1,5 @@
-//! MAAS's side of a deployment, on the host: the image, the ephemeral system's
-//! seed, the metadata API 2012-03-01 and the status webhook with OAuth.
+//! MAAS's side of a deployment, on the host: the image, the metadata API 2012-03-01
+//! and the status webhook with OAuth.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,6 @@ use super::config::{CURTIN, DOMAIN, HOSTNAME, SYSTEM_ID};
 use super::http::{Body, Handler, Request, Response};
 use super::oauth::{Credentials, Refusal};
 
-/// Path of the seed below the server; cloud-init adds `user-data` and others.
-pub const SEED: &str = "/seed/";
 /// A file that the machine's user-data writes, and its content.
 pub const PROOF: (&str, &str) = ("/var/lib/misc/deploy-test", "user-data of MAAS was applied");
 /// Version of the API that cloud-init's MAAS datasource asks for.
@@ -56,7 +54,6 @@ pub struct Maas {
     credentials: Credentials,
     image: PathBuf,
     curtin: Option<PathBuf>,
-    seed: Mutex<String>,
     ssh_key: String,
     seen: Mutex<Seen>,
 }
@@ -65,8 +62,7 @@ impl Maas {
     /// A service for one machine that gets `image` and this public key.
     #[must_use]
     pub fn new(credentials: Credentials, image: PathBuf, ssh_key: String) -> Self {
-        let (seed, seen) = (Mutex::default(), Mutex::default());
-        Self { credentials, image, curtin: None, seed, ssh_key, seen }
+        Self { credentials, image, curtin: None, ssh_key, seen: Mutex::default() }
     }
 
     /// Serves a tar archive of a real curtin too.
@@ -75,25 +71,10 @@ impl Maas {
         Self { curtin: archive, ..self }
     }
 
-    /// Sets the ephemeral system's user-data; it names the server's port, so it
-    /// is made after the start.
-    pub fn set_seed(&self, user_data: String) {
-        *lock(&self.seed) = user_data;
-    }
-
     /// What happened so far.
     #[must_use]
     pub fn seen(&self) -> Seen {
         lock(&self.seen).clone()
-    }
-
-    fn seed_file(&self, name: &str) -> Response {
-        match name {
-            "user-data" => Response::ok(lock(&self.seed).clone()),
-            "meta-data" => Response::ok("instance-id: deploy-test-ephemeral\n"),
-            "vendor-data" => Response::ok(""),
-            _ => Response::error(404, "no such file"),
-        }
     }
 
     fn metadata(&self, name: &str) -> Response {
@@ -140,9 +121,6 @@ impl Maas {
     fn route(&self, request: &Request) -> Response {
         let path = request.path.as_str();
         match (request.method.as_str(), path) {
-            ("GET", _) if path.starts_with(SEED) => {
-                self.seed_file(path.strip_prefix(SEED).unwrap_or_default())
-            }
             ("GET", _) if path.starts_with("/images/") => {
                 lock(&self.seen).image_fetched = true;
                 Response { status: 200, body: Body::File(self.image.clone()) }
@@ -249,13 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn seed_image_and_netboot() {
+    fn image_and_netboot() {
         let maas = maas();
-        maas.set_seed("#cloud-config".into());
-        assert_eq!(
-            maas.answer(&request("GET", "/seed/user-data", false, "")),
-            Response::ok("#cloud-config")
-        );
         let image = maas.answer(&request("GET", "/images/x.tar.gz", false, ""));
         assert_eq!(image.body, Body::File("/image.tar.gz".into()));
         let off = "/MAAS/metadata/latest/by-id/dpl0y1/";

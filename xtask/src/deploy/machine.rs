@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::layout::DISK_SERIAL;
+use super::start::{BUNDLE_SERIAL, DirectStart};
 use crate::arch::Arch;
 use crate::host::firmware::FlashFormat;
 
@@ -143,8 +144,8 @@ pub struct Machine {
     pub qmp: PathBuf,
     /// A port on 127.0.0.1, chosen by QEMU, leads to the guest's SSH.
     pub ssh: bool,
-    /// System serial number: where the ephemeral cloud-init finds its seed.
-    pub smbios_serial: Option<String>,
+    /// The ephemeral system's kernel; the firmware chooses without.
+    pub start: Option<DirectStart>,
     /// A screen to take pictures of.
     pub screen: bool,
     /// The only way out, if the machine is cut off.
@@ -187,8 +188,14 @@ impl Machine {
         // No option ROM: nothing shall try the network before the disk.
         push("-device", format!("virtio-net-pci,netdev=net0,mac={MAC},romfile=").into());
         push("-device", "virtio-rng-pci".into());
-        if let Some(serial) = &self.smbios_serial {
-            push("-smbios", format!("type=1,serial={}", serial.replace(',', ",,")).into());
+        if let Some(start) = &self.start {
+            push("-kernel", start.kernel.clone().into());
+            push("-initrd", start.initrd.clone().into());
+            push("-append", start.command_line.clone().into());
+            let raw = ",if=none,id=bundle,format=raw,readonly=on";
+            push("-drive", file_option("file=", &start.bundle, raw));
+            let serial = format!("virtio-blk-pci,drive=bundle,serial={BUNDLE_SERIAL}");
+            push("-device", serial.into());
         }
         if self.screen {
             push("-device", screen(self.arch).into());
@@ -296,7 +303,7 @@ mod tests {
             serial: "/w/serial.log".into(),
             qmp: "/w/qmp".into(),
             ssh: true,
-            smbios_serial: None,
+            start: None,
             screen: true,
             relay: None,
             clock: None,
@@ -346,6 +353,19 @@ mod tests {
         ] {
             assert!(line.contains(part), "{part} in {line}");
         }
+    }
+
+    #[test]
+    fn a_direct_start_brings_its_own_disk() {
+        let start = DirectStart {
+            kernel: "/w/kernel".into(),
+            initrd: "/w/initrd".into(),
+            command_line: "root=x -- -c \"a, b\"".into(),
+            bundle: "/w/a,b.tar".into(),
+        };
+        let line = line(&Machine { start: Some(start), ..machine(DiskBus::Nvme) });
+        assert!(line.contains("-kernel /w/kernel -initrd /w/initrd -append root=x -- -c \"a, b\""));
+        assert!(line.contains("file=/w/a,,b.tar,if=none,id=bundle,format=raw,readonly=on"));
     }
 
     #[test]

@@ -12,24 +12,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
+use disk_image::start::Start;
 use serde_json::{Value, json};
 
 pub use self::describe::installer;
 use self::describe::notes;
 use self::prepare::{WorkDir, clock_at_power_on, needs, url_name};
-use super::bundle;
 use super::checks::{self, Known};
 use super::config::{self, CURTIN, Inputs, Network};
 use super::curtin::Curtin;
 use super::http::Server;
 use super::layout::Layout;
-use super::maas::{Maas, SEED};
+use super::maas::Maas;
 use super::machine::{
     Adversity, Disk, DiskBus, Firmware, Flash, Machine, Relay, machine_type, target_disk,
 };
 use super::oauth::{self, Credentials};
 use super::report::{Failure, Phase, Report, VERSION};
 use super::ssh::Key;
+use super::start::DirectStart;
 use super::system::System;
 use crate::arch::Arch;
 use crate::cmd::Cmd;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub adversity: Adversity,
     /// Base disk (qcow2) of the ephemeral system; never changed.
     pub ephemeral: PathBuf,
+    /// Its kernel and initrd.
+    pub start: Start,
     /// Directory for disks, keys and sockets of this run alone; it is removed
     /// before and afterwards.
     pub work: PathBuf,
@@ -158,7 +161,6 @@ impl<'a> Run<'a> {
             not_run: None,
             pictures: Vec::new(),
         };
-        run.maas.set_seed(bundle::user_data(&run.plan()));
         run.make_disks()?;
         Ok(run)
     }
@@ -229,9 +231,9 @@ impl<'a> Run<'a> {
 
     fn deploy(&mut self, progress: Progress<'_>) -> Result<Option<Failure>> {
         self.begin("ephemeral boot", progress);
-        let seed = format!("ds=nocloud-net;s=http://{}{SEED}", self.host());
         let mut machine = self.machine("deploy")?;
-        machine.smbios_serial = Some(seed);
+        let (start, arch) = (&self.settings.start, self.settings.arch);
+        machine.start = Some(DirectStart::write(start, arch, &self.plan(), &self.work.secrets)?);
         machine.disks.insert(
             0,
             Disk {
@@ -268,7 +270,7 @@ impl<'a> Run<'a> {
             serial: settings.logs.join(format!("{name}.log")),
             qmp: self.work.sockets.join(format!("{name}.qmp")),
             ssh: false,
-            smbios_serial: None,
+            start: None,
             screen: false,
             relay: self.relay()?,
             clock: (settings.adversity.clock != 0).then(|| clock_at_power_on(settings)),

@@ -86,7 +86,7 @@ pub struct Args {
     /// Memory of the machine in MiB
     #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB, value_parser = clap::value_parser!(u64).range(1024..))]
     memory: u64,
-    /// Base disk (qcow2) of the ephemeral system; it is not changed
+    /// Base disk (qcow2) of the ephemeral system: Debian or Ubuntu with Python; it is not changed
     /// [default: what `media bootstrap` made last]
     #[arg(long, value_name = "FILE", env = "XTASK_EPHEMERAL")]
     ephemeral: Option<PathBuf>,
@@ -291,6 +291,7 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
     let repo = &context.repo;
     let host = host::probe(&host::Options::new(&repo.out, &repo.media, Some(Freshness::Cached)));
     let (qemu, qemu_img) = find::tools(&host, arch)?;
+    let ephemeral = find::ephemeral(args, &repo.media, arch)?;
     find::need_space(&host, &artifact.file)?;
     Ok(Settings {
         artifact: artifact.file,
@@ -309,7 +310,8 @@ fn settings(args: &Args, context: &Context, artifact: Artifact) -> Result<Settin
             clock: args.clock,
             slow_disk: args.slow_disk,
         },
-        ephemeral: find::ephemeral(args, &repo.media, arch)?,
+        start: deploy::start::of(&ephemeral)?,
+        ephemeral,
         work: repo.out.join(".work").join(&artifact.run),
         logs: artifact.logs,
         accelerator: host.kvm.accelerator(host.arch, arch).to_owned(),

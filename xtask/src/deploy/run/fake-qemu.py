@@ -7,10 +7,10 @@ start (deploy, boot) a list of [verb, argument].
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -19,9 +19,10 @@ import urllib.request
 ARGS = sys.argv[1:]
 
 
-def option(name, prefix):
-    """Value of the option that begins with the prefix."""
-    return next((v[len(prefix):].split(",")[0] for k, v in zip(ARGS, ARGS[1:]) if k == name and v.startswith(prefix)), "")
+def option(name, prefix, part=""):
+    """Value of the option that begins with the prefix and has the part."""
+    return next((v[len(prefix):].split(",")[0] for k, v in zip(ARGS, ARGS[1:])
+                 if k == name and v.startswith(prefix) and part in v), "")
 
 
 def serve_qmp(path):
@@ -44,11 +45,11 @@ def fetch(url, data=None, header=None):
     return urllib.request.urlopen(request, timeout=20).read().decode()
 
 
-def seed():
-    """The plan in the user-data, as the ephemeral system gets it."""
-    url = re.search(r";s=(\S+)", next(a for a in ARGS if "ds=nocloud" in a)).group(1)
-    files = json.loads(fetch(url + "user-data").split("\n", 1)[1])["write_files"]
-    return next(f["content"] for f in files if f["path"].endswith("/plan.json"))
+def plan():
+    """The plan as the ephemeral system gets it."""
+    with tarfile.open(option("-drive", "file=", "installer.tar")) as archive:
+        name = next(name for name in archive.getnames() if name.endswith("/plan.json"))
+        return archive.extractfile(name).read().decode()
 
 
 def report(plan, result):
@@ -78,9 +79,9 @@ def main():
             if verb == "say":
                 console.write(argument)
                 console.flush()
-            elif verb == "seed":
+            elif verb == "plan":
                 with open(kept, "w", encoding="utf-8") as stream:
-                    stream.write(seed())
+                    stream.write(plan())
             elif verb == "look":
                 with open(kept, encoding="utf-8") as stream:
                     script = json.load(stream)["look"]

@@ -35,6 +35,12 @@ fn play(acts: &Value, change: impl FnOnce(&mut Settings)) -> Result<Report> {
         network: Network::V2,
         adversity: Adversity::default(),
         ephemeral: path("base.qcow2"),
+        start: Start {
+            version: "6.1".into(),
+            kernel: b"kernel".into(),
+            initrd: b"initrd".into(),
+            root: "11-22".into(),
+        },
         work: path("work"),
         logs: path("logs"),
         accelerator: "tcg".into(),
@@ -68,7 +74,7 @@ fn failure(acts: &Value) -> Failure {
 fn deployed(boot: &Value) -> Value {
     json!({
         "deploy": [
-            ["seed", 1],
+            ["plan", 1],
             ["say", "DEPLOY-STAGE partition\nDEPLOY-STAGE extract\n"],
             ["say", "DEPLOY-FACTS {\"default_user\": \"debian\", \"kernels\": [\"6.1\"]}\n"],
             ["say", "DEPLOY-OK\n"],
@@ -81,7 +87,7 @@ fn deployed(boot: &Value) -> Value {
 #[test]
 fn a_failed_hook_is_named_with_its_stage_and_cause() {
     let acts = json!({ "deploy": [
-        ["seed", 1],
+        ["plan", 1],
         ["say", "DEPLOY-STAGE curthooks\nE: Unable to locate package linux-generic\n"],
         ["say", "DEPLOY-FAIL curthooks: curtin curthooks exited with 1\n"],
         ["sleep", 30],
@@ -96,7 +102,7 @@ fn a_failed_hook_is_named_with_its_stage_and_cause() {
 #[test]
 fn a_hook_that_fails_in_a_way_nobody_knows_still_gets_a_cause_and_a_fix() {
     let acts = json!({ "deploy": [
-        ["seed", 1],
+        ["plan", 1],
         ["say", "DEPLOY-STAGE curthooks\nDEPLOY-FAIL curthooks: curtin curthooks exited with 1\n"],
         ["sleep", 30],
     ]});
@@ -119,7 +125,7 @@ fn phases_and_facts_come_from_the_markers() {
 #[test]
 fn a_disk_without_linux_is_not_started_and_that_is_said() {
     let acts = json!({ "deploy": [
-        ["seed", 1],
+        ["plan", 1],
         ["say", "DEPLOY-STAGE write disk\nDEPLOY-FACTS {\"image_is_linux\": false}\nDEPLOY-OK\n"],
         ["sleep", 2],
     ]});
@@ -132,7 +138,7 @@ fn a_disk_without_linux_is_not_started_and_that_is_said() {
 #[test]
 fn without_a_start_the_disk_is_looked_at_from_outside() {
     let acts =
-        json!({ "deploy": [["seed", 1], ["look", 1], ["say", "DEPLOY-OK\n"], ["sleep", 2]] });
+        json!({ "deploy": [["plan", 1], ["look", 1], ["say", "DEPLOY-OK\n"], ["sleep", 2]] });
     let report = play(&acts, |s| s.no_boot = true).unwrap();
     assert!(report.not_run.as_deref().unwrap().contains("--no-boot") && report.failure.is_none());
     assert_eq!(report.phases.last().unwrap().name, "power off");
@@ -160,7 +166,7 @@ fn silence_says_how_far_the_machine_came() {
     let acts = json!({ "deploy": [["sleep", 30]] });
     let failure = play(&acts, short).unwrap().failure.unwrap();
     assert_eq!(failure.stage, "ephemeral boot");
-    assert!(failure.reason.contains("never fetched its seed"), "{}", failure.reason);
+    assert!(failure.cause.unwrap().contains("did not come up"));
 }
 
 #[test]

@@ -221,10 +221,6 @@ pub fn deployment(
             }
         }
         if let Some(reason) = vm.hopeless(run) {
-            let reason = match run.maas.seen().requests.is_empty() {
-                true => format!("{reason}; the ephemeral system never fetched its seed"),
-                false => reason,
-            };
             return Ok(Some(vm.failure(&run.stage(), reason)));
         }
     }
