@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 pub use self::describe::installer;
 use self::describe::notes;
-use self::prepare::{WorkDir, clock_at_power_on, needs, url_name};
+use self::prepare::{WorkDir, clock_at_power_on, make_disks, needs, url_name};
 use super::checks::{self, Known};
 use super::config::{self, CURTIN, Inputs, Network};
 use super::curtin::Curtin;
@@ -33,7 +33,6 @@ use super::ssh::Key;
 use super::start::DirectStart;
 use super::system::System;
 use crate::arch::Arch;
-use crate::cmd::Cmd;
 use crate::date;
 use crate::engine::host::WorkPaths;
 use crate::exit::Coded;
@@ -161,7 +160,7 @@ impl<'a> Run<'a> {
             not_run: None,
             pictures: Vec::new(),
         };
-        run.make_disks()?;
+        make_disks(settings, &work.output)?;
         Ok(run)
     }
 
@@ -193,24 +192,6 @@ impl<'a> Run<'a> {
         let settings = self.settings;
         let whole = settings.source.starts_with("dd-");
         checks::disk(settings.firmware, settings.arch.efi_boot_file(), whole)
-    }
-
-    fn make_disks(&self) -> Result<()> {
-        let base = self.settings.ephemeral.canonicalize().with_context(|| {
-            format!("the ephemeral system {} is not there", self.settings.ephemeral.display())
-        })?;
-        let image = |purpose: &str| {
-            let cmd = Cmd::new(&self.settings.qemu_img, purpose).cwd(&self.work.output);
-            cmd.args(["create", "-q", "-f", "qcow2"]).timeout(Duration::from_secs(120))
-        };
-        image("lay a disk over the ephemeral system's")
-            .args(["-F", "qcow2", "-b"])
-            .arg(&base)
-            .arg("ephemeral.qcow2")
-            .output()?;
-        let size = self.settings.disk_bytes.to_string();
-        image("make the blank disk").args(["disk.qcow2", &size]).output()?;
-        Ok(())
     }
 
     fn all(&mut self, progress: Progress<'_>) -> Result<Option<Failure>> {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::Settings;
+use crate::cmd::Cmd;
 use crate::date;
 use crate::deploy::layout::Layout;
 use crate::engine::host::WorkPaths;
@@ -39,6 +40,24 @@ impl Drop for WorkDir {
         drop(fs::remove_dir_all(&self.paths.root));
         drop(fs::remove_dir_all(&self.paths.sockets));
     }
+}
+
+/// Makes the blank disk, and one over the ephemeral system's, which stays as it is.
+pub fn make_disks(settings: &Settings, dir: &Path) -> Result<()> {
+    let base = settings.ephemeral.canonicalize().with_context(|| {
+        format!("the ephemeral system {} is not there", settings.ephemeral.display())
+    })?;
+    let image = |purpose: &str| {
+        let cmd = Cmd::new(&settings.qemu_img, purpose).cwd(dir);
+        cmd.args(["create", "-q", "-f", "qcow2"]).timeout(Duration::from_secs(120))
+    };
+    image("lay a disk over the ephemeral system's")
+        .args(["-F", "qcow2", "-b"])
+        .arg(&base)
+        .arg("ephemeral.qcow2")
+        .output()?;
+    image("make the blank disk").args(["disk.qcow2", &settings.disk_bytes.to_string()]).output()?;
+    Ok(())
 }
 
 /// Programs that MAAS's ephemeral system has and a small base disk may lack,
