@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
+use crate::block::Format;
 use crate::fs::{FileKind, FileSystem, NodeId, lookup};
 use crate::pack::{Root, RootSelector, open_disk, read_exactly};
 use crate::{Error, ErrorKind, Result};
@@ -26,15 +27,16 @@ pub struct Start {
     pub root: String,
 }
 
-/// Reads the newest kernel of the disk at `path` that has an initrd. The format
-/// of the disk is detected, so `path` must be the user's own.
+/// Reads the newest kernel of the disk at `path` that has an initrd. Without a
+/// `format` it is detected, and then `path` must be the user's own.
 ///
 /// # Errors
 /// The disk cannot be read, has no root or no such kernel, or its initrd is not
 /// of initramfs-tools: others hand nothing on to the program that starts the system.
-pub fn read(path: &Path) -> Result<Start> {
-    let disk = open_disk(path, None)?;
-    let found = Root::find(&disk, &RootSelector::Auto, &[])?;
+pub fn read(path: &Path, format: Option<Format>) -> Result<Start> {
+    let disk = open_disk(path, format)?;
+    let found = Root::find(&disk, &RootSelector::Auto, &[]);
+    let found = found.map_err(|error| error.within(path.display()))?;
     let refused = |reason: &str| Error::new(ErrorKind::Refused, path.display().to_string(), reason);
     let mounts = found.mounts();
     let root = mounts.first().ok_or_else(|| refused("no root"))?.fs;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use disk_image::block::Format;
 use disk_image::start::{self, Start};
 use serde_json::Value;
 
@@ -35,10 +36,10 @@ pub struct DirectStart {
 /// # Errors
 /// It cannot be read, or is no system of initramfs-tools.
 pub fn of(base: &Path) -> Result<Start> {
-    start::read(base).map_err(|error| {
+    start::read(base, Some(Format::Qcow2)).map_err(|error| {
         Coded::usage(format!(
             "the ephemeral system cannot be started: {error}\n  hint: `--ephemeral FILE` or `cargo \
-             xtask media bootstrap debian-13-mirror`: a disk with Debian or Ubuntu, its kernel, \
+             xtask media bootstrap debian-13-mirror`: a qcow2 disk with Debian or Ubuntu, its kernel, \
              initramfs-tools and Python"
         ))
     })
