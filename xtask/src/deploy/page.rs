@@ -13,6 +13,8 @@ use super::report::{Failure, Report, clock};
 use crate::build::summary::escaped;
 
 const STYLE: &str = include_str!("../../data/report.css");
+/// Colours that it has: `p0` and so on.
+const COLOURS: usize = 12;
 
 /// A page that can be mailed: everything is in it.
 #[must_use]
@@ -84,10 +86,15 @@ fn phases(report: &Report) -> String {
     let total: f64 = report.phases.iter().map(|phase| phase.seconds).sum();
     let mut bar = String::from("<div class=\"phases\">");
     let mut key = format!("<ol class=\"key\"><li>in all <b>{}</b></li>", clock(total));
-    for phase in &report.phases {
+    for (at, phase) in report.phases.iter().enumerate() {
         let (name, time) = (escaped(&phase.name), clock(phase.seconds));
-        let _ = write!(bar, "<i style=\"flex:{:.1}\" title=\"{name} {time}\"></i>", phase.seconds);
-        let _ = write!(key, "<li>{name} <b>{time}</b></li>");
+        let colour = at % COLOURS;
+        let _ = write!(
+            bar,
+            "<i class=\"p{colour}\" style=\"flex:{:.1}\" title=\"{name} {time}\"></i>",
+            phase.seconds
+        );
+        let _ = write!(key, "<li><i class=\"p{colour}\"></i>{name} <b>{time}</b></li>");
     }
     bar + "</div>" + &key + "</ol>\n"
 }
@@ -191,12 +198,17 @@ mod tests {
             "<dt>cause</dt><dd>no &lt;root&gt;</dd><dt>try</dt><dd>make an initrd</dd>",
             "one\npanic &amp; end",
             "<p class=\"note\">the clock was off</p>",
-            "extract <b>1:01</b>",
+            "<i class=\"p0\" style=\"flex:61.0\" title=\"extract 1:01\">",
+            "<i class=\"p0\"></i>extract <b>1:01</b>",
             "<td>disk-menu<td>FAIL<td>nothing<td><code>1<br>2</code>",
             "<summary>1 of 2 checks hold</summary>",
         ] {
             assert!(html.contains(part), "{part} in {html}");
         }
         assert!(html.find("disk-menu") < html.find("<details>"), "{html}");
+        // A part of the bar without one would not be seen.
+        for at in 0..COLOURS {
+            assert!(STYLE.contains(&format!(".p{at} {{ background:")), "{at}");
+        }
     }
 }
